@@ -79,7 +79,7 @@ impl Record for Operation {
             Index::new("status", 1, |operation: &Self| {
                 vec![IndexEntry::new(operation.status.code(), operation.updated_at)]
             })
-            .numbered(QUARTER_OF_A_DAY),
+            .bucketed(QUARTER_OF_A_DAY),
             // For runs: operations due or open in each status, oldest cycle first.
             Index::new("due", 1, |operation: &Self| {
                 if operation.held.is_some() || !operation.status.is_open() {
@@ -98,12 +98,12 @@ impl Record for Operation {
             }),
             // For pages: all of them, latest change last.
             Index::new("date", 1, |operation: &Self| vec![IndexEntry::new((), operation.updated_at)])
-                .numbered(QUARTER_OF_A_DAY),
+                .bucketed(QUARTER_OF_A_DAY),
             // For pages: one vendor's, all or by status, latest change last.
             Index::new("vendor", 2, |operation: &Self| {
                 vec![IndexEntry::new((operation.mirakl_id, operation.status.code()), operation.updated_at)]
             })
-            .numbered(QUARTER_OF_A_DAY)
+            .bucketed(QUARTER_OF_A_DAY)
             .for_pages(),
             // For totals: number in each status, and amount in each currency.
             Index::new("amount", 1, |operation: &Self| {
@@ -158,18 +158,18 @@ impl Record for VoucherRecord {
             })
             .counted(),
             // For pages, latest last: all; by state; by shop; by cycle.
-            Index::new("date", 1, |record: &Self| vec![IndexEntry::new((), record.made_at())]).numbered(DAY),
+            Index::new("date", 1, |record: &Self| vec![IndexEntry::new((), record.made_at())]).bucketed(DAY),
             Index::new("state", 1, |record: &Self| vec![IndexEntry::new(record.state().name(), record.made_at())])
-                .numbered(DAY),
+                .bucketed(DAY),
             Index::new("shop", 1, |record: &Self| {
                 vec![IndexEntry::new((record.voucher.shop_id, record.state().name()), record.made_at())]
             })
-            .numbered(DAY)
+            .bucketed(DAY)
             .for_pages(),
             Index::new("cycle", 1, |record: &Self| {
                 vec![IndexEntry::new((day_number(record.cycle_date), record.state().name()), record.made_at())]
             })
-            .numbered(DAY)
+            .bucketed(DAY)
             .for_pages(),
             // For search: shop, and every number.
             Index::new("search", 1, |record: &Self| {
@@ -213,13 +213,13 @@ impl Record for Vendor {
                     vendor.updated_at,
                 )]
             })
-            .numbered(DAY),
+            .bucketed(DAY),
             // For pages: by country, and by both statuses as well.
             Index::new("country", 2, |vendor: &Self| {
                 let country = vendor.country.as_deref().unwrap_or_default();
                 vec![IndexEntry::new((country, vendor.status(), vendor.wallet_status().name()), vendor.updated_at)]
             })
-            .numbered(DAY)
+            .bucketed(DAY)
             .for_pages(),
             // For search: shop, wallet, login.
             Index::new("search", 1, |vendor: &Self| {
@@ -285,9 +285,9 @@ impl Record for LedgerEntry {
         vec![
             // For pages, latest last: all, and by their relation to our operations.
             Index::new("date", 1, |entry: &Self| vec![IndexEntry::new((), entry.created_at)])
-                .numbered(QUARTER_OF_A_DAY),
+                .bucketed(QUARTER_OF_A_DAY),
             Index::new("match", 1, |entry: &Self| vec![IndexEntry::new(entry.matched.name(), entry.created_at)])
-                .numbered(QUARTER_OF_A_DAY),
+                .bucketed(QUARTER_OF_A_DAY),
             // Payments for a voucher: by the part of the reference after its prefix.
             Index::new("reference", 1, |entry: &Self| match entry.reference_parts() {
                 Some(parts) => {
@@ -341,12 +341,12 @@ impl Record for CustomerPayment {
     fn indexes() -> Vec<Index<Self>> {
         vec![
             // For pages, latest change last: all; by outcome, test or real, and status.
-            Index::new("date", 1, |payment: &Self| vec![IndexEntry::new((), payment.date)]).numbered(QUARTER_OF_A_DAY),
+            Index::new("date", 1, |payment: &Self| vec![IndexEntry::new((), payment.date)]).bucketed(QUARTER_OF_A_DAY),
             Index::new("outcome", 3, |payment: &Self| {
                 let status = payment.latest.status.map(|status| status.0);
                 vec![IndexEntry::new((payment.outcome().name(), payment.latest.test, status), payment.date)]
             })
-            .numbered(QUARTER_OF_A_DAY)
+            .bucketed(QUARTER_OF_A_DAY)
             .for_pages(),
             // An order may have several payments, latest last.
             Index::new("order", 1, |payment: &Self| match CustomerPayment::searched(&payment.latest.order_id) {
@@ -471,7 +471,7 @@ impl Record for Notification {
                 let group = (one.kind.name().to_owned(), one.state.name().to_owned());
                 listed(one, || vec![IndexEntry::new(group, one.received_at)])
             })
-            .numbered(QUARTER_OF_A_DAY),
+            .bucketed(QUARTER_OF_A_DAY),
             // By the beginning of the transaction.
             Index::new("subject", 1, |one: &Self| {
                 let subject = Some(&one.subject).filter(|subject| !subject.is_empty());

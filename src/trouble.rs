@@ -52,10 +52,10 @@ pub const FIELD: &str = "trouble";
 const DOCUMENT: &str = "troubles";
 
 /// Time after which an open trouble is notified again: less than a day, so that a daily batch does so daily.
-pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(20);
+pub const RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(20);
 /// Time within which a trouble counts as coming back; it is then over only once it has not been noticed for as long. A
 /// trouble that comes and goes is notified twice a quarter of an hour, not twice a minute.
-const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
+const QUIET_INTERVAL: SignedDuration = SignedDuration::from_mins(15);
 
 /// An open trouble.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ impl Troubles {
     }
 
     /// Reports trouble `key`, with `message` at `level`: logged at that level and notified if it is new, has become
-    /// worse, or was last notified more than [`AGAIN_AFTER`] ago; logged as a warning otherwise. Returns true if it is
+    /// worse, or was last notified more than [`RETRY_INTERVAL`] ago; logged as a warning otherwise. Returns true if it is
     /// notified.
     pub fn report(&self, key: &str, level: LogLevel, message: Message, noticed: Noticed<'_>) -> bool {
         self.report_causes(key, level, message, &[], noticed)
@@ -219,7 +219,7 @@ impl Troubles {
             let new: Vec<String> =
                 causes.iter().filter(|cause| is_new(cause)).map(|cause| (*cause).to_owned()).collect();
             let is_worse = level.number() > known.level || !new.is_empty();
-            if at.duration_since(known.told_at).abs() < AGAIN_AFTER && !is_worse {
+            if at.duration_since(known.told_at).abs() < RETRY_INTERVAL && !is_worse {
                 return false;
             }
             // Everyone who was notified of it is notified of its end.
@@ -232,7 +232,7 @@ impl Troubles {
             let over_at = state.over.get(key).and_then(|over| over.resolved_at);
             let mut trouble = Trouble::new(key, level, message, at);
             trouble.causes = causes.iter().map(|cause| (*cause).to_owned()).collect();
-            trouble.came_back = over_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR);
+            trouble.came_back = over_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_INTERVAL);
             state.open.insert(key.to_owned(), trouble.clone());
             state.to_tell.push(trouble);
         }
@@ -246,14 +246,15 @@ impl Troubles {
         let Noticed { action, batch, at } = noticed;
         let trouble = {
             let mut state = self.lock();
-            let quiet = |open: &Trouble| !open.came_back || at.duration_since(open.seen_at).abs() >= QUIET_FOR;
+            let quiet = |open: &Trouble| !open.came_back || at.duration_since(open.seen_at).abs() >= QUIET_INTERVAL;
             if !state.open.get(key).is_some_and(quiet) {
                 return false;
             }
             let Some(mut trouble) = state.open.remove(key) else { return false };
             trouble.resolved_at = Some(at);
-            let recent =
-                |over: &Trouble| over.resolved_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_FOR);
+            let recent = |over: &Trouble| {
+                over.resolved_at.is_some_and(|over_at| at.duration_since(over_at).abs() < QUIET_INTERVAL)
+            };
             state.over.retain(|_, over| recent(over));
             state.over.insert(key.to_owned(), trouble.clone());
             state.unsaved = true;
@@ -284,7 +285,7 @@ impl Troubles {
     }
 
     /// Gives back the troubles that could not be notified yet.
-    pub fn give_back(&self, untold: Vec<Trouble>) {
+    pub fn put_back(&self, untold: Vec<Trouble>) {
         self.lock().to_tell.splice(0..0, untold);
     }
 

@@ -30,42 +30,42 @@ pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
     /// Adds a finding that all is well.
-    pub fn good(&mut self, what: Message, detail: Message) {
+    pub fn add_success(&mut self, what: Message, detail: Message) {
         self.0.push(Finding { what, wrong: None, detail, is_warning: false });
     }
 
     /// Adds a defect.
-    pub fn bad(&mut self, what: Message, wrong: impl Into<Message>) {
+    pub fn add_defect(&mut self, what: Message, wrong: impl Into<Message>) {
         self.0.push(Finding { what, wrong: Some(wrong.into()), detail: Message::none(), is_warning: false });
     }
 
     /// Adds a finding that all works, with the disadvantage that `detail` names.
-    pub fn warn(&mut self, what: Message, detail: Message) {
+    pub fn add_warning(&mut self, what: Message, detail: Message) {
         self.0.push(Finding { what, wrong: None, detail, is_warning: true });
     }
 
     /// Returns true if any finding is a defect.
-    pub fn any_bad(&self) -> bool {
+    pub fn has_defect(&self) -> bool {
         self.0.iter().any(|finding| finding.wrong.is_some())
     }
 }
 
 /// Checks the store's binding, the address for notifications and, unless `offline`, both remotes and the mail server.
-pub async fn look(context: &Context, offline: bool) -> Result<Findings, StoreError> {
+pub async fn run_checks(context: &Context, offline: bool) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
     let what = binding();
     match Binding::compare(context).await? {
-        Bound::Free => findings.good(what, msg!("check-new")),
-        Bound::Ours => findings.good(what, msg!("check-ours")),
+        Bound::Free => findings.add_success(what, msg!("check-new")),
+        Bound::Ours => findings.add_success(what, msg!("check-ours")),
         Bound::Foreign(known) => {
             let differences = known.differences(&Binding::of(&context.config)).join("; ");
-            findings.bad(what, msg!("check-foreign", differences));
+            findings.add_defect(what, msg!("check-foreign", differences));
         }
     }
     let what = msg!("checked-notifications");
     match context.config.server.wallet_notifications_url() {
-        Some(url) => findings.good(what, msg!("check-public-url", url)),
-        None => findings.warn(what, msg!("check-no-public-url")),
+        Some(url) => findings.add_success(what, msg!("check-public-url", url)),
+        None => findings.add_warning(what, msg!("check-no-public-url")),
     }
     if !offline {
         mirakl(context, &mut findings).await;
@@ -85,25 +85,25 @@ async fn mirakl(context: &Context, findings: &mut Findings) {
     match context.mirakl.version().await {
         Ok(version) => {
             let address = &context.config.mirakl.base_url;
-            findings.good(what, msg!("check-mirakl-version", address = address.as_str(), version));
+            findings.add_success(what, msg!("check-mirakl-version", address = address.as_str(), version));
         }
         Err(error) if error.is_credentials() => {
-            return findings.bad(what, msg!("check-mirakl-refused", error = &error));
+            return findings.add_defect(what, msg!("check-mirakl-refused", error = &error));
         }
-        Err(error) => return findings.bad(what, msg!("check-mirakl-unreachable", error = &error)),
+        Err(error) => return findings.add_defect(what, msg!("check-mirakl-unreachable", error = &error)),
     }
     let what = || msg!("checked-mirakl-settings");
     let types = &context.config.hipay.document_types;
     let needed: Vec<String> = types.iter().map(|kind| kind.mirakl_type.clone()).collect();
     match read_setup(context, true).await {
-        Err(error) => findings.bad(what(), &error),
+        Err(error) => findings.add_defect(what(), &error),
         Ok(setup) => {
             let missing = setup.missing(&needed);
             if missing.is_empty() {
-                findings.good(what(), msg!("check-set-up"));
+                findings.add_success(what(), msg!("check-set-up"));
             }
             for missing in missing {
-                findings.bad(what(), missing);
+                findings.add_defect(what(), missing);
             }
         }
     }
@@ -114,37 +114,37 @@ async fn hipay(context: &Context, findings: &mut Findings) {
     let what = msg!("checked-hipay");
     let technical = match context.hipay.account(ActingOn::Technical).await {
         Ok(Some(account)) => account,
-        Ok(None) => return findings.bad(what, msg!("check-hipay-unknown")),
-        Err(error) => return findings.bad(what, with_mend(&error)),
+        Ok(None) => return findings.add_defect(what, msg!("check-hipay-unknown")),
+        Err(error) => return findings.add_defect(what, with_mend(&error)),
     };
-    findings.good(what, Message::quoting(config.hipay.base_url.clone()));
+    findings.add_success(what, Message::quoting(config.hipay.base_url.clone()));
     let what = msg!("checked-technical");
     let (account, configured) = (technical.hipay_id, config.technical_account.hipay_id);
     callback_url(context, &technical, findings);
     if account == configured {
         match context.hipay.balance(ActingOn::Technical).await {
-            Ok(wallet) => findings.good(what, msg!("check-balance", account, balance = wallet.balance)),
-            Err(error) => findings.bad(what, &error),
+            Ok(wallet) => findings.add_success(what, msg!("check-balance", account, balance = wallet.balance)),
+            Err(error) => findings.add_defect(what, &error),
         }
     } else {
-        findings.bad(what, msg!("check-other-account", account, configured));
+        findings.add_defect(what, msg!("check-other-account", account, configured));
     }
     let what = msg!("checked-operator");
     let operator = config.operator_account.hipay_id;
     if operator == configured {
-        return findings.bad(what, msg!("check-operator-technical", operator));
+        return findings.add_defect(what, msg!("check-operator-technical", operator));
     }
     match context.hipay.account(ActingOn::Wallet(operator)).await {
-        Err(error) => findings.bad(what, &error),
-        Ok(None) => findings.bad(what, msg!("check-operator-unknown", operator)),
+        Err(error) => findings.add_defect(what, &error),
+        Ok(None) => findings.add_defect(what, msg!("check-operator-unknown", operator)),
         Ok(Some(account)) => {
             callback_url(context, &account, findings);
             if !account.identified {
-                findings.bad(what, msg!("check-operator-unidentified", operator));
+                findings.add_defect(what, msg!("check-operator-unidentified", operator));
             } else if !account.bank_details_validated {
-                findings.bad(what, msg!("check-operator-bank", operator));
+                findings.add_defect(what, msg!("check-operator-bank", operator));
             } else {
-                findings.good(what, Message::quoting(operator.to_string()));
+                findings.add_success(what, Message::quoting(operator.to_string()));
             }
         }
     }
@@ -157,15 +157,15 @@ fn callback_url(context: &Context, account: &Account, findings: &mut Findings) {
     let Some(wanted) = context.config.server.wallet_notifications_url() else { return };
     let Some(url) = account.callback_url.as_deref().filter(|url| host(url) != host(&wanted)) else { return };
     let account = account.hipay_id.to_string();
-    findings.warn(msg!("checked-notifications"), msg!("check-callback-elsewhere", account, url, wanted));
+    findings.add_warning(msg!("checked-notifications"), msg!("check-callback-elsewhere", account, url, wanted));
 }
 
 async fn mail(context: &Context, findings: &mut Findings) {
     let Some(config) = &context.config.mail else { return };
     let what = msg!("checked-mail");
     match mail::try_out(config).await {
-        Ok(()) => findings.good(what, Message::quoting(format!("{}:{}", config.host, config.port))),
-        Err(error) => findings.bad(what, msg!("check-mail", error = error.to_string())),
+        Ok(()) => findings.add_success(what, Message::quoting(format!("{}:{}", config.host, config.port))),
+        Err(error) => findings.add_defect(what, msg!("check-mail", error = error.to_string())),
     }
 }
 

@@ -24,13 +24,13 @@ use crate::store::Store;
 use crate::text::message::{Message, msg};
 
 /// Number of wrong codes after which the current code is replaced.
-const MOST_WRONG: u32 = 10;
+const MAX_WRONG_CODES: u32 = 10;
 
 /// Characters of a code: 32 letters and digits that are not easily confused.
 const SIGNS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// Time limit for all answers of Mirakl and HiPay together; shorter than that of a request.
-const LOOKED_WITHIN: Duration = Duration::from_secs(25);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Prefix of the folders in which a configuration is tried out.
 const TRIED_IN: &str = "first-check-";
@@ -65,12 +65,12 @@ pub struct Field {
     pub suggestions: &'static [&'static str],
 }
 
-const fn asked(key: &'static str, kind: FieldKind) -> Field {
+const fn field(key: &'static str, kind: FieldKind) -> Field {
     Field { key, kind, optional: false, suggestions: &[] }
 }
 
 const fn optional(key: &'static str, kind: FieldKind) -> Field {
-    Field { optional: true, ..asked(key, kind) }
+    Field { optional: true, ..field(key, kind) }
 }
 
 /// Settings that the page asks for, by section: those without a default, and those that must be right before the first
@@ -79,7 +79,7 @@ pub const ASKED: [(&str, &[Field]); 5] = [
     (
         "mirakl",
         &[
-            asked("mirakl.baseUrl", FieldKind::Address),
+            field("mirakl.baseUrl", FieldKind::Address),
             optional("mirakl.operatorKey", FieldKind::Secret),
             optional("mirakl.bearerToken", FieldKind::Secret),
             optional("mirakl.clientId", FieldKind::Text),
@@ -91,30 +91,30 @@ pub const ASKED: [(&str, &[Field]); 5] = [
         &[
             Field {
                 suggestions: &["https://professional.hipay.com", "https://test-professional.hipay.com"],
-                ..asked("hipay.baseRestUrl", FieldKind::Address)
+                ..field("hipay.baseRestUrl", FieldKind::Address)
             },
-            asked("hipay.wsLogin", FieldKind::Text),
-            asked("hipay.wsPassword", FieldKind::Secret),
-            asked("hipay.entity", FieldKind::Text),
-            asked("hipay.merchantGroupId", FieldKind::Text),
+            field("hipay.wsLogin", FieldKind::Text),
+            field("hipay.wsPassword", FieldKind::Secret),
+            field("hipay.entity", FieldKind::Text),
+            field("hipay.merchantGroupId", FieldKind::Text),
             optional("hipay.enterprise.passphrase", FieldKind::Secret),
         ],
     ),
     (
         "accounts",
         &[
-            asked("account.technical.email", FieldKind::Mail),
-            asked("account.technical.hipayId", FieldKind::Number),
-            asked("account.operator.email", FieldKind::Mail),
-            asked("account.operator.hipayId", FieldKind::Number),
+            field("account.technical.email", FieldKind::Mail),
+            field("account.technical.hipayId", FieldKind::Number),
+            field("account.operator.email", FieldKind::Mail),
+            field("account.operator.hipayId", FieldKind::Number),
         ],
     ),
-    ("payments", &[asked("hipay.timezone", FieldKind::Text), optional("cashout.firstCycle", FieldKind::Day)]),
+    ("payments", &[field("hipay.timezone", FieldKind::Text), optional("cashout.firstCycle", FieldKind::Day)]),
     ("service", &[optional("server.publicUrl", FieldKind::Address)]),
 ];
 
 /// Returns the settings of [`ASKED`] without the sections.
-pub fn all_asked() -> impl Iterator<Item = &'static Field> {
+pub fn all_fields() -> impl Iterator<Item = &'static Field> {
     ASKED.iter().flat_map(|(_, settings)| settings.iter())
 }
 
@@ -199,7 +199,7 @@ impl FirstRun {
              another one that is http://localhost:{port}/setup once this runs there: ssh -L {port}:{address} <this machine>",
             setup.0.config.display()
         ));
-        setup.tell_code(&setup.entrance());
+        setup.log_code(&setup.access_code());
         Ok(setup)
     }
 
@@ -210,20 +210,20 @@ impl FirstRun {
 
     /// Compares a code with the one in the log. A match uses the code up and returns the token that the browser
     /// presents from then on; `None` if the code is wrong.
-    pub fn enter(&self, code: &str) -> Result<Option<Secret>, NoRandom> {
+    pub fn enter_code(&self, code: &str) -> Result<Option<Secret>, NoRandom> {
         let code: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
         let (next, token, csrf) = (new_code()?, random::secret()?, random::secret()?);
-        let mut entrance = self.entrance();
+        let mut entrance = self.access_code();
         let right = is_same(&code.to_ascii_uppercase(), &entrance.code.expose().replace('-', ""));
         if !right {
             entrance.wrong = entrance.wrong.saturating_add(1);
         }
-        if right || entrance.wrong >= MOST_WRONG {
+        if right || entrance.wrong >= MAX_WRONG_CODES {
             entrance.code = next;
             entrance.wrong = 0;
             let why = if right { "somebody has opened the page with the code" } else { "too many codes were wrong" };
             (self.0.say)(&format!("{why}; it is of no use any more"));
-            self.tell_code(&entrance);
+            self.log_code(&entrance);
         }
         if right {
             entrance.visit = Some(SetupSession { token: token.clone(), csrf, typed: FormValues::new() });
@@ -232,13 +232,13 @@ impl FirstRun {
     }
 
     /// Returns the visit that `token` belongs to. Only the latest visit is valid.
-    pub fn visit(&self, token: &str) -> Option<SetupSession> {
-        self.entrance().visit.clone().filter(|visit| is_same(visit.token.expose(), token))
+    pub fn session_of(&self, token: &str) -> Option<SetupSession> {
+        self.access_code().visit.clone().filter(|visit| is_same(visit.token.expose(), token))
     }
 
     /// Stores what was typed on this visit.
-    pub fn keep(&self, visit: &SetupSession) {
-        if let Some(kept) = self.entrance().visit.as_mut().filter(|kept| kept.token == visit.token) {
+    pub fn store_values(&self, visit: &SetupSession) {
+        if let Some(kept) = self.access_code().visit.as_mut().filter(|kept| kept.token == visit.token) {
             kept.typed.clone_from(&visit.typed);
         }
     }
@@ -253,16 +253,16 @@ impl FirstRun {
     }
 
     /// Checks that Mirakl, HiPay and the mail server answer.
-    pub async fn look(&self, config: Config) -> Findings {
-        let looked = tokio::time::timeout(LOOKED_WITHIN, self.try_out(config)).await;
+    pub async fn check_remotes(&self, config: Config) -> Findings {
+        let looked = tokio::time::timeout(CHECK_TIMEOUT, self.check_values(config)).await;
         looked.unwrap_or_else(|_| {
             let mut findings = Findings::default();
-            findings.bad(msg!("checked-remotes"), msg!("check-silent", seconds = LOOKED_WITHIN.as_secs()));
+            findings.add_defect(msg!("checked-remotes"), msg!("check-silent", seconds = CHECK_TIMEOUT.as_secs()));
             findings
         })
     }
 
-    async fn try_out(&self, config: Config) -> Findings {
+    async fn check_values(&self, config: Config) -> Findings {
         let data = self.0.data.clone();
         let opened = tokio::task::spawn_blocking(move || {
             // The store is temporary: the real one is created by the service.
@@ -277,14 +277,14 @@ impl FirstRun {
         });
         let mut findings = Findings::default();
         match opened.await.unwrap_or_else(|error| Err(Message::quoting(error.to_string()))) {
-            Err(problem) => findings.bad(msg!("checked-folder"), problem),
+            Err(problem) => findings.add_defect(msg!("checked-folder"), problem),
             Ok((folder, context)) => {
-                match check::look(&context, false).await {
+                match check::run_checks(&context, false).await {
                     // The binding concerns the real store, not this one.
                     Ok(found) => {
                         findings.0.extend(found.0.into_iter().filter(|finding| finding.what != check::binding()));
                     }
-                    Err(error) => findings.bad(msg!("checked-folder"), &error),
+                    Err(error) => findings.add_defect(msg!("checked-folder"), &error),
                 }
                 let store = context.store.clone();
                 drop(context);
@@ -308,11 +308,11 @@ impl FirstRun {
         &self.0.config
     }
 
-    fn entrance(&self) -> MutexGuard<'_, AccessCode> {
+    fn access_code(&self) -> MutexGuard<'_, AccessCode> {
         self.0.entrance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell_code(&self, entrance: &AccessCode) {
+    fn log_code(&self, entrance: &AccessCode) {
         (self.0.say)(&format!("the code that opens http://{}/setup once: {}", self.0.address, entrance.code.expose()));
     }
 }
@@ -357,20 +357,20 @@ mod tests {
     fn a_code_opens_once_and_ends_after_too_many_wrong_ones() {
         let folder = tempfile::tempdir().unwrap();
         let setup = setup(folder.path());
-        let code = |setup: &FirstRun| setup.entrance().code.expose().to_owned();
+        let code = |setup: &FirstRun| setup.access_code().code.expose().to_owned();
         let first = code(&setup);
-        assert_eq!(setup.enter("").unwrap(), None);
-        assert_eq!(setup.enter(first.trim_end_matches(char::is_alphanumeric)).unwrap(), None);
-        let token = setup.enter(&format!(" {} ", first.to_lowercase())).unwrap().unwrap();
-        assert!(setup.visit(token.expose()).is_some() && setup.visit("").is_none());
-        assert_eq!(setup.enter(&first).unwrap(), None, "a code opens once");
+        assert_eq!(setup.enter_code("").unwrap(), None);
+        assert_eq!(setup.enter_code(first.trim_end_matches(char::is_alphanumeric)).unwrap(), None);
+        let token = setup.enter_code(&format!(" {} ", first.to_lowercase())).unwrap().unwrap();
+        assert!(setup.session_of(token.expose()).is_some() && setup.session_of("").is_none());
+        assert_eq!(setup.enter_code(&first).unwrap(), None, "a code opens once");
         let second = code(&setup);
-        for _ in 0..MOST_WRONG {
-            assert_eq!(setup.enter("AAAA-AAAA-AAAA").unwrap(), None);
+        for _ in 0..MAX_WRONG_CODES {
+            assert_eq!(setup.enter_code("AAAA-AAAA-AAAA").unwrap(), None);
         }
-        assert_eq!(setup.enter(&second).unwrap(), None, "it was looked for too often");
-        assert!(setup.enter(&code(&setup)).unwrap().is_some());
-        assert!(setup.visit(token.expose()).is_none(), "there is one visit at a time");
+        assert_eq!(setup.enter_code(&second).unwrap(), None, "it was looked for too often");
+        assert!(setup.enter_code(&code(&setup)).unwrap().is_some());
+        assert!(setup.session_of(token.expose()).is_none(), "there is one visit at a time");
     }
 
     #[test]

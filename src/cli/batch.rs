@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::reach::{Reached, leave, settled};
+use super::reach::{Reached, close, read_settings};
 use super::through::{self, Batch};
 use super::{Exit, Failed, Global, output, owner, progress, runtime};
 use crate::jobs::{self, BatchEnd, BatchRecord, BatchState, Command};
@@ -17,11 +17,11 @@ pub(super) fn run(
     command: impl FnOnce(&TimeZone, Timestamp) -> Result<Command, Failed>,
 ) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let settled = settled(global)?;
+    let settled = read_settings(global)?;
     let command = command(&settled.time_zone(global)?, Clock::system().now())?;
-    match settled.reach(global)? {
+    match settled.connect(global)? {
         Reached::Service(service) => match runtime()?.block_on(through::batch(service, global, command))? {
-            Batch::Over(record, error) => tell(global, &record, error),
+            Batch::Over(record, error) => print_event(global, &record, error),
             Batch::GoesOn => Ok(Exit::Stopped),
         },
         Reached::Store(context) => {
@@ -31,17 +31,17 @@ pub(super) fn run(
                 listen(stop.clone());
                 jobs::run_now(&context, &command, "command line", progress, stop).await
             });
-            let closed = leave(global, *context);
+            let closed = close(global, *context);
             let BatchEnd { record, error } = ended?;
             if error.is_none() {
                 closed?;
             }
-            tell(global, &record, error)
+            print_event(global, &record, error)
         }
     }
 }
 
-fn tell(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>) -> Result<Exit, Failed> {
+fn print_event(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>) -> Result<Exit, Failed> {
     if let Some(error) = error {
         let failed: Failed = error.into();
         // The part that was done before the batch broke off is reported as well; in JSON it is one object.

@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use serde_json::json;
 
 use super::output::{notice, print, print_json};
-use super::reach::{Reached, leave, settled};
+use super::reach::{Reached, close, read_settings};
 use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
 use crate::admin::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
@@ -14,11 +14,11 @@ use crate::text::message::{Message, msg};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let settled = settled(global)?;
+    let settled = read_settings(global)?;
     let mut findings = Findings::default();
-    findings.good(msg!("checked-configuration"), Message::quoting(global.config.display().to_string()));
+    findings.add_success(msg!("checked-configuration"), Message::quoting(global.config.display().to_string()));
     let mut confirmed = true;
-    match settled.reach(global)? {
+    match settled.connect(global)? {
         Reached::Service(_) if arguments.rebind => {
             return Err(Failed::new(
                 Exit::Busy,
@@ -28,31 +28,32 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
         }
         Reached::Service(service) => {
             let ask = SocketRequest::Check { offline: arguments.offline };
-            let (looked, release) = runtime()?.block_on(through::one(service, ask))?;
+            let (looked, release) = runtime()?.block_on(through::request_one(service, ask))?;
             let SocketEvent::Findings { findings: looked } = looked else { return Err(through::other(&looked)) };
             let folder = global.data.display().to_string();
-            findings.good(msg!("checked-store"), msg!("check-through-service", folder, version = release.version));
+            findings
+                .add_success(msg!("checked-store"), msg!("check-through-service", folder, version = release.version));
             findings.0.extend(looked);
         }
         Reached::Store(context) => {
-            findings.good(msg!("checked-store"), Message::quoting(global.data.display().to_string()));
+            findings.add_success(msg!("checked-store"), Message::quoting(global.data.display().to_string()));
             let looked = runtime()?.block_on(async {
-                confirmed = !arguments.rebind || bind_anew(&context, arguments.yes).await?;
-                Ok::<_, Failed>(check::look(&context, arguments.offline).await?)
+                confirmed = !arguments.rebind || rebind_if_confirmed(&context, arguments.yes).await?;
+                Ok::<_, Failed>(check::run_checks(&context, arguments.offline).await?)
             })?;
             findings.0.extend(looked.0);
             if !confirmed {
-                findings.bad(check::binding(), msg!("check-not-rebound"));
+                findings.add_defect(check::binding(), msg!("check-not-rebound"));
             }
-            leave(global, *context)?;
+            close(global, *context)?;
         }
     }
-    tell(&findings, global.json)?;
-    Ok(if findings.any_bad() || !confirmed { Exit::Failures } else { Exit::Done })
+    print_checks(&findings, global.json)?;
+    Ok(if findings.has_defect() || !confirmed { Exit::Failures } else { Exit::Done })
 }
 
 /// Binds a store of another installation to the configured one; returns false if a person declined.
-async fn bind_anew(context: &Context, yes: bool) -> Result<bool, Failed> {
+async fn rebind_if_confirmed(context: &Context, yes: bool) -> Result<bool, Failed> {
     if let Bound::Foreign(known) = Binding::compare(context).await? {
         let differences = known.differences(&Binding::of(&context.config)).join("\n  ");
         let effect = Message::from(&RebindEffect::of(context).await?);
@@ -79,14 +80,14 @@ fn confirm(differences: &str, effect: &Message) -> Result<bool, Failed> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-fn tell(findings: &Findings, json: bool) -> Result<(), Failed> {
+fn print_checks(findings: &Findings, json: bool) -> Result<(), Failed> {
     if json {
         let all: Vec<_> = findings
             .0
             .iter()
             .map(|one| json!({ "what": one.what, "ok": one.wrong.is_none(), "warning": one.is_warning, "detail": one.wrong.as_ref().unwrap_or(&one.detail) }))
             .collect();
-        return print_json(&json!({ "ok": !findings.any_bad(), "findings": all }));
+        return print_json(&json!({ "ok": !findings.has_defect(), "findings": all }));
     }
     for finding in &findings.0 {
         let (mark, text) = match &finding.wrong {

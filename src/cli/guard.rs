@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::output::{notice, warning};
-use super::serve::at_work_already;
+use super::serve::refuse_second_service;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
 use crate::admin::setup;
 use crate::admin::wiring;
@@ -43,14 +43,14 @@ fn can_be_read(file: &Path) -> bool {
 }
 
 fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
-    if release::fault() == Some("its guard exits at once") {
+    if release::injected_fault() == Some("its guard exits at once") {
         std::process::exit(7);
     }
     if let Some(folder) = &arguments.demo {
-        demo::settle_in(folder)?;
+        demo::prepare_guard(folder)?;
     }
     let mut handover = if arguments.taking_over { Some(Handover::take()?) } else { None };
-    let mut sockets = Sockets { handed_in: if handover.is_none() { handed_in()? } else { None }, kept: None };
+    let mut sockets = Sockets { handed_in: if handover.is_none() { inherited_socket()? } else { None }, kept: None };
     loop {
         match guard(global, arguments, handover.take(), &mut sockets)? {
             // Starts again with the current settings.
@@ -196,13 +196,13 @@ fn lock(state: &Path, data: &Path) -> Result<File, Failed> {
     let file = file.map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failed::new(Exit::Busy, at_work_already(data))),
+        Err(TryLockError::WouldBlock) => Err(Failed::new(Exit::Busy, refuse_second_service(data))),
         Err(TryLockError::Error(error)) => Err(unusable(error)),
     }
 }
 
 /// Returns the socket that was handed in, if there is one.
-fn handed_in() -> Result<Option<TcpListener>, Failed> {
+fn inherited_socket() -> Result<Option<TcpListener>, Failed> {
     os::handed_in_listener()
         .map_err(|error| Failed::new(Exit::Machine, format!("the socket that was handed in cannot be used: {error}")))
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::output::{print, print_json};
-use super::reach::{Reached, leave, settled};
+use super::reach::{Reached, close, read_settings};
 use super::{Exit, Failed, Global, owner, runtime, through};
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
@@ -12,7 +12,7 @@ use crate::serve::socket::{SocketEvent, SocketRequest};
 
 pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: String) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let operation = match settled(global)?.reach(global)? {
+    let operation = match read_settings(global)?.connect(global)? {
         Reached::Service(service) => {
             // A service of the previous release supports no other choice.
             let ask = if *choice == OperationChoice::Retry && reason.is_empty() {
@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
             } else {
                 SocketRequest::Operation { operation: id, chosen: choice.clone(), reason }
             };
-            let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
+            let (answer, _) = runtime()?.block_on(through::request_one(service, ask))?;
             let SocketEvent::Operation { operation } = answer else { return Err(through::other(&answer)) };
             *operation
         }
@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
             let asked_by = "a person on the command line";
             let chosen = jobs::choose_for_operation(&context, id, choice.clone(), &reason, asked_by);
             let outcome = runtime()?.block_on(chosen);
-            let closed = leave(global, *context);
+            let closed = close(global, *context);
             let operation = outcome?;
             closed?;
             operation
@@ -45,13 +45,13 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
             "held": operation.held,
         }))?;
     } else {
-        print(&said(&operation, choice))?;
+        print(&effect_text(&operation, choice))?;
     }
     Ok(Exit::Done)
 }
 
 /// Describes the effect of the choice.
-fn said(operation: &Operation, choice: &OperationChoice) -> String {
+fn effect_text(operation: &Operation, choice: &OperationChoice) -> String {
     let Operation { id, voucher, amount, status, .. } = operation;
     let which = format!("operation {id} (voucher {voucher}, {amount}, {status})");
     match choice {

@@ -205,7 +205,7 @@ pub(super) fn version(json: bool) -> Result<Exit, Failed> {
     let (version, target) = (crate::platform::release::version(), crate::platform::release::TARGET);
     let commit = Some(crate::platform::release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
     let mut format = store::format();
-    if crate::platform::release::fault() == Some("reads no store of today") {
+    if crate::platform::release::injected_fault() == Some("reads no store of today") {
         format = 0;
     }
     if json {

@@ -37,7 +37,7 @@ pub(super) enum Settled {
 }
 
 /// Reads the settings, as far as a command needs them.
-pub(super) fn settled(global: &Global) -> Result<Settled, Failed> {
+pub(super) fn read_settings(global: &Global) -> Result<Settled, Failed> {
     let loaded = Config::load(&global.config, process_environment());
     if loaded.as_ref().is_err_and(ConfigErrors::is_unfinished)
         && let Some(service) = socket::connect(&global.data)
@@ -61,9 +61,9 @@ impl Settled {
     }
 
     /// Gets access to the store.
-    pub(super) fn reach(self, global: &Global) -> Result<Reached, Failed> {
+    pub(super) fn connect(self, global: &Global) -> Result<Reached, Failed> {
         match self {
-            Self::Here(config) => reach(global, &config, &Wiring::default()),
+            Self::Here(config) => connect(global, &config, &Wiring::default()),
             Self::WithTheService(service) => Ok(Reached::Service(service)),
         }
     }
@@ -71,7 +71,7 @@ impl Settled {
 
 /// Connects to the service if one answers, otherwise opens the store. If another process has the store, it
 /// prints that before it waits: a command that is silent for a minute looks hung.
-pub(super) fn reach(global: &Global, config: &Config, wiring: &Wiring) -> Result<Reached, Failed> {
+pub(super) fn connect(global: &Global, config: &Config, wiring: &Wiring) -> Result<Reached, Failed> {
     let deadline = Instant::now() + STORE_WAIT;
     let mut store_wait = Duration::ZERO;
     loop {
@@ -89,7 +89,7 @@ pub(super) fn reach(global: &Global, config: &Config, wiring: &Wiring) -> Result
                 let context = opened?;
                 if let Some(logs) = Logs::current() {
                     logs.follow(Settings::new(&global.config, Arc::new(config.clone())));
-                    logs.keep_in(&context.store)?;
+                    logs.store_in(&context.store)?;
                 }
                 return Ok(Reached::Store(Box::new(context)));
             }
@@ -98,18 +98,18 @@ pub(super) fn reach(global: &Global, config: &Config, wiring: &Wiring) -> Result
 }
 
 /// Time limit for a mail server that does not answer at the end of a command.
-const MAILED_WITHIN: Duration = Duration::from_secs(15);
+const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Releases the store once the logged lines are mailed and stored.
-pub(super) fn leave(global: &Global, context: Context) -> Result<(), Failed> {
+pub(super) fn close(global: &Global, context: Context) -> Result<(), Failed> {
     let Context { store, config, clock, troubles, telemetry, .. } = context;
     let flushed = std::thread::spawn(move || telemetry.end());
     let logs = Logs::current();
     let settings = Settings::new(&global.config, config);
-    let mailer = Mailer::new(store.clone(), clock, settings, logs.clone(), troubles).with_patience(MAILED_WITHIN);
+    let mailer = Mailer::new(store.clone(), clock, settings, logs.clone(), troubles).with_patience(MAIL_TIMEOUT);
     runtime()?.block_on(mailer.once());
     if let Some(logs) = logs {
-        logs.let_go();
+        logs.release_store();
     }
     let closed = store.close();
     // Only a panicked thread would be an error here.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::output::notice;
-use super::reach::{Reached, reach};
+use super::reach::{Reached, connect};
 use super::{Exit, Failed, Global, accepted, demo};
 use crate::admin::setup::{self, FirstRun};
 use crate::admin::wiring::Wiring;
@@ -22,7 +22,7 @@ use crate::mail;
 use crate::platform::clock::Clock;
 use crate::platform::release;
 use crate::serve::guard_commands::Duty;
-use crate::serve::{Appliance, STOP_WITHIN, ServeError};
+use crate::serve::{Appliance, STOP_TIMEOUT, ServeError};
 use crate::store::{Store, StoreError};
 use crate::text::message::msg;
 use crate::trouble::{self, Aside, Noticed, Trouble};
@@ -42,7 +42,7 @@ impl From<AttachError> for Failed {
 }
 
 /// Returns the message for a second service on one store.
-pub(super) fn at_work_already(data: &Path) -> String {
+pub(super) fn refuse_second_service(data: &Path) -> String {
     format!("a cashout service is at work on {} already; stop that one first", data.display())
 }
 
@@ -59,7 +59,7 @@ impl From<ServeError> for Failed {
 /// Runs the worker of the process `guard`; in the folder `demo` if it belongs to a demo.
 pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &Wiring) -> Result<Exit, Failed> {
     let Guarded { listener, voice, trial, known, keeps_settings } = Guarded::attach(guard)?;
-    go_wrong();
+    inject_fault_at_start();
     if !trial {
         // A release on trial may have filled the disk.
         reserve::free(&global.data)?;
@@ -81,7 +81,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
     let settings = Settings::new(&global.config, Arc::new(config.clone())).written_by(scribe);
     let context = store(global, &config, wiring).inspect_err(|failed| {
         if !trial {
-            tell_of_store(global, &config, failed);
+            mail_store_failure(global, &config, failed);
         }
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -108,14 +108,14 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         let link = GuardLink::new(known, voice.clone());
         let appliance = Appliance::start_guarded(context, settings, listener, global.data.clone(), link).await?;
         notice(&format!("cashout {} answers on {}", release::version(), appliance.address()));
-        go_wrong_later(&global.data);
+        inject_fault_later(&global.data);
         let store = appliance.web().context.store.clone();
         let (web, address) = (appliance.web().clone(), appliance.address());
         let duty = Duty { web, voice: voice.clone(), address, data: global.data.clone() };
         let failed = tokio::select! {
             _ = terminate.recv() => None,
-            () = duty.until_told_to_stop(&mut told) => None,
-            () = say_alive(&voice, store.clone()) => None,
+            () = duty.run_until_stopped(&mut told) => None,
+            () = send_heartbeats(&voice, store.clone()) => None,
             error = store.failed() => Some(error),
         };
         if let Some(error) = failed {
@@ -126,8 +126,8 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
             tracing::warn!(action = "serve", "the service ends, to be started anew: {error}");
             // Until then, senders of notifications are asked to retry, and the guard learns our state.
             tokio::select! {
-                () = tokio::time::sleep(STORE_GIVEN_UP_AFTER) => {}
-                () = duty.until_told_to_stop(&mut told) => {}
+                () = tokio::time::sleep(STORE_TIMEOUT) => {}
+                () = duty.run_until_stopped(&mut told) => {}
             }
             return Err(Failed::from(error));
         }
@@ -139,10 +139,10 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
                 stopped?;
                 Ok(Exit::Done)
             }
-            () = stop_told(&mut told) => Ok(Exit::Stopped),
+            () = wait_for_stop(&mut told) => Ok(Exit::Stopped),
             // No data is lost: every intent was committed before its request left.
-            () = tokio::time::sleep(STOP_WITHIN) => {
-                Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs())))
+            () = tokio::time::sleep(STOP_TIMEOUT) => {
+                Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_TIMEOUT.as_secs())))
             }
         }
     })
@@ -164,16 +164,16 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: ConfigW
         let stop = CancellationToken::new();
         let connections = Connections::new(web::setup_router(&setup), None, Limits::of_this_process());
         let serving = tokio::spawn(connections.serve(tokio::net::TcpListener::from_std(listener)?, stop.clone()));
-        voice.say(&WorkerMessage::Ready { version: release::version().to_owned() });
+        voice.send(&WorkerMessage::Ready { version: release::version().to_owned() });
         tokio::select! {
             () = setup.done().cancelled() => {}
             _ = terminate.recv() => {}
-            () = stop_told(&mut told) => {}
-            () = async { loop { voice.say(&WorkerMessage::Alive); tokio::time::sleep(SAID_ALIVE_EVERY).await; } } => {}
+            () = wait_for_stop(&mut told) => {}
+            () = async { loop { voice.send(&WorkerMessage::Alive); tokio::time::sleep(HEARTBEAT_INTERVAL).await; } } => {}
         }
         stop.cancel();
         // The last answer reports success and must arrive.
-        let _ = tokio::time::timeout(STOP_WITHIN, serving).await;
+        let _ = tokio::time::timeout(STOP_TIMEOUT, serving).await;
         Ok(Exit::Done)
     })
 }
@@ -183,18 +183,18 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: ConfigW
 fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, Failed> {
     let begun = Instant::now();
     loop {
-        match reach(global, config, wiring)? {
+        match connect(global, config, wiring)? {
             Reached::Store(context) => return Ok(*context),
-            Reached::Service(_) if begun.elapsed() < GONE_WITHIN => {
+            Reached::Service(_) if begun.elapsed() < EXIT_TIMEOUT => {
                 std::thread::park_timeout(Duration::from_millis(50));
             }
-            Reached::Service(_) => return Err(Failed::new(Exit::Busy, at_work_already(&global.data))),
+            Reached::Service(_) => return Err(Failed::new(Exit::Busy, refuse_second_service(&global.data))),
         }
     }
 }
 
 /// Mails that the store cannot be opened, without a place to record that.
-fn tell_of_store(global: &Global, config: &Config, failed: &Failed) {
+fn mail_store_failure(global: &Global, config: &Config, failed: &Failed) {
     if !failed.is_of_disk {
         return;
     }
@@ -205,8 +205,8 @@ fn tell_of_store(global: &Global, config: &Config, failed: &Failed) {
 }
 
 /// Simulates a fault at the start if a test asks for one; has no effect in a release build.
-fn go_wrong() {
-    match release::fault() {
+fn inject_fault_at_start() {
+    match release::injected_fault() {
         Some("exits at once") => std::process::exit(7),
         Some("hangs before ready") => std::thread::park_timeout(Duration::from_hours(1)),
         _ => {}
@@ -214,8 +214,8 @@ fn go_wrong() {
 }
 
 /// Simulates a fault some time after requests are answered, if a test asks for one.
-fn go_wrong_later(data: &Path) {
-    let Some(fault) = release::fault() else { return };
+fn inject_fault_later(data: &Path) {
+    let Some(fault) = release::injected_fault() else { return };
     let filler = data.join("filler");
     std::thread::spawn(move || match fault {
         "crashes after 5 s" => {
@@ -233,16 +233,16 @@ fn go_wrong_later(data: &Path) {
 }
 
 /// Time during which the service still answers after the store has failed; only a restart reopens the store.
-const STORE_GIVEN_UP_AFTER: Duration = Duration::from_secs(15);
+const STORE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time limit for the worker of a killed guard to end.
-const GONE_WITHIN: Duration = Duration::from_secs(5);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Interval of the signs of life to the guard.
-const SAID_ALIVE_EVERY: Duration = Duration::from_secs(5);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Waits for the guard's next stop request. Without one, it waits for ever.
-async fn stop_told(told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
+async fn wait_for_stop(told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
     loop {
         match told.recv().await {
             Some(GuardMessage::Stop { .. }) => return,
@@ -253,13 +253,13 @@ async fn stop_told(told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
 }
 
 /// Sends signs of life to the guard while the store answers.
-async fn say_alive(voice: &Voice, store: Store) {
+async fn send_heartbeats(voice: &Voice, store: Store) {
     loop {
         match store.reading(|_| Ok(())).await {
-            Ok(()) => voice.say(&WorkerMessage::Alive),
+            Ok(()) => voice.send(&WorkerMessage::Alive),
             Err(StoreError::Closed) => return std::future::pending().await,
             Err(error) => tracing::error!(action = "serve", "the store does not answer: {error}"),
         }
-        tokio::time::sleep(SAID_ALIVE_EVERY).await;
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
     }
 }

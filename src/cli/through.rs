@@ -21,7 +21,7 @@ impl From<CommandFailure> for Failed {
 }
 
 /// Makes a request that one event answers. Returns the event with the release of the service.
-pub(super) async fn one(service: UnixStream, ask: SocketRequest) -> Result<(SocketEvent, Greeting), Failed> {
+pub(super) async fn request_one(service: UnixStream, ask: SocketRequest) -> Result<(SocketEvent, Greeting), Failed> {
     let (mut connection, greeting) = ServiceConnection::ask(service, ask).await?;
     loop {
         let event = connection.next().await;

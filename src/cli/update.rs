@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::guard::state_folder;
 use super::output::{notice, print, print_json, table};
-use super::reach::settled;
+use super::reach::read_settings;
 use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
 use crate::config::EXAMPLE;
 use crate::platform::release;
@@ -19,11 +19,11 @@ use crate::update::story::{PastUpdate, UpdateOutcome, UpdateStatus, UpdateStep};
 use crate::update::{ReleaseRequest, Releases};
 
 /// Time limit of an update, starting with its package.
-const DONE_WITHIN: Duration = Duration::from_mins(30);
+const UPDATE_TIMEOUT: Duration = Duration::from_mins(30);
 /// Maximum silence of an update: longer than an exchange, and than an old release takes to come back.
-const SILENT_FOR: Duration = Duration::from_secs(45);
+const SILENCE_LIMIT: Duration = Duration::from_secs(45);
 /// Interval between looks at the progress.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) fn run(
     global: &Global,
@@ -31,12 +31,12 @@ pub(super) fn run(
     insists: bool,
     guard_state: Option<&PathBuf>,
 ) -> Result<Exit, Failed> {
-    if let Some(_insisting) = insist(global, &arguments, insists, guard_state)? {
+    if let Some(_insisting) = prove_force(global, &arguments, insists, guard_state)? {
         return owner::run_as_owner_of(&global.data);
     }
     owner::become_owner_of(&global.data)?;
     // A mistake in the settings is reported before anything is requested.
-    settled(global)?;
+    read_settings(global)?;
     let wanted = if arguments.check {
         ReleaseRequest::Check
     } else if arguments.history {
@@ -51,8 +51,8 @@ pub(super) fn run(
         ReleaseRequest::Install { version: arguments.wanted, insists }
     };
     runtime()?.block_on(async {
-        let before = ask(global, ReleaseRequest::Look).await?;
-        let told = ask(global, wanted.clone()).await?;
+        let before = request(global, ReleaseRequest::Look).await?;
+        let told = request(global, wanted.clone()).await?;
         match wanted {
             ReleaseRequest::Look => history(&told, global.json),
             ReleaseRequest::Check => newer(&told, global.json),
@@ -63,7 +63,7 @@ pub(super) fn run(
                 if let Some(impossible) = told.known.impossible {
                     return Err(Failed::new(Exit::Failures, impossible.sentence));
                 }
-                watch(global, &before.known).await
+                follow_attempt(global, &before.known).await
             }
         }
     })
@@ -115,7 +115,7 @@ pub(super) fn own_file(name: &str) -> Result<Exit, Failed> {
 
 /// Proves to a root guard that root insists on the update. Returns `None` for a guard of the worker's own user,
 /// which needs no proof.
-fn insist(
+fn prove_force(
     global: &Global,
     arguments: &UpdateArgs,
     insists: bool,
@@ -139,7 +139,7 @@ fn insist(
         (None, Some(wanted)) => version(wanted)?,
         (None, None) => Insistence::Newest,
     };
-    wanted.hold(&state).map(Some).map_err(|error| {
+    wanted.write_order(&state).map(Some).map_err(|error| {
         if error.kind() == std::io::ErrorKind::WouldBlock {
             return Failed::new(Exit::Busy, "another app:update insists on something at this moment; wait for its end");
         }
@@ -163,7 +163,7 @@ fn version_of(path: &Path) -> Result<String, Failed> {
     })
 }
 
-async fn ask(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Failed> {
+async fn request(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Failed> {
     let Some(service) = socket::connect(&global.data) else {
         let sentence = format!(
             "no cashout service is at work on {}; start it, since its guard exchanges the binary",
@@ -171,19 +171,19 @@ async fn ask(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Failed
         );
         return Err(Failed::new(Exit::Machine, sentence));
     };
-    let (event, _) = through::one(service, SocketRequest::Update { wanted }).await?;
+    let (event, _) = through::request_one(service, SocketRequest::Update { wanted }).await?;
     let SocketEvent::Releases { releases } = event else { return Err(through::other(&event)) };
     Ok(*releases)
 }
 
 /// Follows the attempt that began after `before` to its end, even through the exchange, during which the
 /// service briefly does not answer.
-async fn watch(global: &Global, before: &UpdateStatus) -> Result<Exit, Failed> {
-    let deadline = Instant::now() + DONE_WITHIN;
+async fn follow_attempt(global: &Global, before: &UpdateStatus) -> Result<Exit, Failed> {
+    let deadline = Instant::now() + UPDATE_TIMEOUT;
     let (mut shown, mut heard) = (0, Instant::now());
     let earlier = before.past.first().map(|past| past.began_at);
     while Instant::now() < deadline {
-        if let Ok(told) = ask(global, ReleaseRequest::Look).await {
+        if let Ok(told) = request(global, ReleaseRequest::Look).await {
             if let Some(attempt) = &told.known.attempt {
                 heard = Instant::now();
                 for taken in attempt.steps.iter().skip(shown).filter(|_| !global.json) {
@@ -196,13 +196,13 @@ async fn watch(global: &Global, before: &UpdateStatus) -> Result<Exit, Failed> {
                 return ended(past, global.json);
             }
         }
-        if heard.elapsed() > SILENT_FOR {
+        if heard.elapsed() > SILENCE_LIMIT {
             let sentence = "nothing more is heard of the update: the service was stopped before it began, or does not \
                             come up; look at app:update --history, and ask again";
             return Err(Failed::new(Exit::Machine, sentence));
         }
         // The answering process changes during an update, so a subscription is not possible.
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
     Err(Failed::new(Exit::Machine, "the update did not come to its end; look at it with app:update --history"))
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::output::{print, print_json};
-use super::reach::{Reached, leave, settled};
+use super::reach::{Reached, close, read_settings};
 use super::{Exit, Failed, Global, owner, runtime, through};
 use crate::domain::voucher::VoucherChoice;
 use crate::jobs;
@@ -11,10 +11,10 @@ use crate::serve::socket::{SocketEvent, SocketRequest};
 
 pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: String) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let record = match settled(global)?.reach(global)? {
+    let record = match read_settings(global)?.connect(global)? {
         Reached::Service(service) => {
             let ask = SocketRequest::Voucher { id, choice, reason };
-            let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
+            let (answer, _) = runtime()?.block_on(through::request_one(service, ask))?;
             let SocketEvent::Voucher { record } = answer else { return Err(through::other(&answer)) };
             *record
         }
@@ -22,7 +22,7 @@ pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: St
             let asked_by = "a person on the command line";
             let chosen = jobs::choose_for_voucher(&context, &id, choice, &reason, asked_by);
             let outcome = runtime()?.block_on(chosen);
-            let closed = leave(global, *context);
+            let closed = close(global, *context);
             let record = outcome?;
             closed?;
             record

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::output::{print, print_json};
-use super::reach::{Reached, leave, settled};
+use super::reach::{Reached, close, read_settings};
 use super::{Exit, Failed, Global, WalletSetArgs, owner, runtime, through};
 use crate::jobs;
 use crate::serve::socket::{SocketEvent, SocketRequest};
@@ -12,17 +12,17 @@ use crate::text::message::Message;
 pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Failed> {
     let WalletSetArgs { mirakl_id, hipay_id, reason } = arguments;
     owner::become_owner_of(&global.data)?;
-    let change = match settled(global)?.reach(global)? {
+    let change = match read_settings(global)?.connect(global)? {
         Reached::Service(service) => {
             let ask = SocketRequest::SetWallet { mirakl_id, hipay_id, reason };
-            let (answer, _) = runtime()?.block_on(through::one(service, ask))?;
+            let (answer, _) = runtime()?.block_on(through::request_one(service, ask))?;
             let SocketEvent::Wallet { change } = answer else { return Err(through::other(&answer)) };
             *change
         }
         Reached::Store(context) => {
             let asked_by = "a person on the command line";
             let outcome = runtime()?.block_on(jobs::set_wallet(&context, mirakl_id, hipay_id, &reason, asked_by));
-            let closed = leave(global, *context);
+            let closed = close(global, *context);
             let change = outcome?;
             closed?;
             change

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
-use super::mistakes::{ConfigError, shown};
+use super::mistakes::{ConfigError, quote_value};
 use crate::text::message::{Message, msg};
 
 /// Maximum number of aliases (`*name`). With it, and with the maximum length of a text with any (in bytes), no
@@ -17,7 +17,7 @@ const MAX_LENGTH_WITH_ALIASES: usize = 64 * 1024;
 
 /// Maximum number of brackets, far more than a configuration needs. The time of the YAML reader grows with the
 /// square of the nesting, and it has no bound of its own.
-const MOST_BRACKETS: usize = 2_000;
+const MAX_BRACKETS: usize = 2_000;
 
 /// One setting of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<SettingEntry>, Vec<Con
         return Err(vec![ConfigError::of_file(place, msg!("file-nul"))]);
     }
     if too_nested(text) {
-        return Err(whole(msg!("file-nested", most = MOST_BRACKETS)));
+        return Err(whole(msg!("file-nested", most = MAX_BRACKETS)));
     }
     if multiplies(text) {
         return Err(whole(msg!("file-aliases", most = MAX_ALIASES)));
@@ -85,7 +85,7 @@ fn aliases_in(line: &str) -> usize {
 }
 
 fn too_nested(text: &str) -> bool {
-    text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > MOST_BRACKETS
+    text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_BRACKETS
 }
 
 /// The top level of the file.
@@ -296,7 +296,11 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<SettingEntry>, Ve
 /// it.
 pub(super) fn key_shown(key: &str) -> String {
     let harmless = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    if key.len() <= 60 && key.chars().all(harmless) { shown(key) } else { "a name that no setting has".to_owned() }
+    if key.len() <= 60 && key.chars().all(harmless) {
+        quote_value(key)
+    } else {
+        "a name that no setting has".to_owned()
+    }
 }
 
 /// Returns the text of a scalar; `None` for lists, maps and null.

@@ -17,7 +17,7 @@ use crate::text::message::{Message, msg};
 pub(super) const DEFAULTS: &str = include_str!("../../config/parameters.yml");
 
 /// Maximum size of a configuration file, in bytes; a larger file cannot be one.
-pub const LARGEST_FILE: u64 = 1024 * 1024;
+pub const MAX_FILE_SIZE: u64 = 1024 * 1024;
 
 /// Settings whose value is never shown.
 pub(super) const SECRETS: [&str; 17] = [
@@ -119,8 +119,8 @@ pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Resu
         return Err(refuse(msg!("file-is-folder")));
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST_FILE {
+    file.take(MAX_FILE_SIZE.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE_SIZE {
         return Err(refuse(msg!("file-too-large")));
     }
     match String::from_utf8(bytes) {

@@ -160,12 +160,12 @@ impl Notice {
 }
 
 /// Formats a value for a message: quoted unless it is a plain word, and shortened if it is too long.
-pub(super) fn shown(value: &str) -> String {
-    const LONGEST: usize = 60;
+pub(super) fn quote_value(value: &str) -> String {
+    const MAX_LENGTH: usize = 60;
     let plain = |letter: char| letter.is_alphanumeric() || "._-/:+@".contains(letter);
-    if !value.is_empty() && value.chars().count() <= LONGEST && value.chars().all(plain) {
+    if !value.is_empty() && value.chars().count() <= MAX_LENGTH && value.chars().all(plain) {
         return value.to_owned();
     }
-    let rest = if value.chars().count() > LONGEST { "…" } else { "" };
-    format!("'{}{rest}'", value.chars().take(LONGEST).collect::<String>().escape_debug())
+    let rest = if value.chars().count() > MAX_LENGTH { "…" } else { "" };
+    format!("'{}{rest}'", value.chars().take(MAX_LENGTH).collect::<String>().escape_debug())
 }

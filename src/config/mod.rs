@@ -26,7 +26,7 @@ use std::sync::OnceLock;
 
 pub use draft::{ConfigDraft, KnownSetting};
 use layers::{FileText, Layers};
-pub use layers::{LARGEST_FILE, open_file};
+pub use layers::{MAX_FILE_SIZE, open_file};
 pub use live::{ConfigWriter, Settings};
 pub use mistakes::{ConfigError, ConfigErrors, Notice, NoticeLevel, SettingSource};
 use reader::{ReadValue, SettingsReader};
@@ -246,7 +246,7 @@ pub fn credentials() -> Vec<(String, std::fs::File)> {
     let open = |entry: std::fs::DirEntry| {
         Some((entry.file_name().into_string().ok()?, std::fs::File::open(entry.path()).ok()?))
     };
-    entries.filter_map(open).take(MOST_CREDENTIALS).collect()
+    entries.filter_map(open).take(MAX_CREDENTIALS).collect()
 }
 
 /// Returns the credentials as environment variables for the same settings.
@@ -257,4 +257,4 @@ pub fn credentials_as_variables() -> Vec<(String, String)> {
 }
 
 /// Maximum number of credentials; more than there are secret settings.
-const MOST_CREDENTIALS: usize = 32;
+const MAX_CREDENTIALS: usize = 32;

@@ -4,7 +4,7 @@
 use serde_yaml::Value;
 
 use super::document::{known_fields, scalar};
-use super::mistakes::shown;
+use super::mistakes::quote_value;
 use super::reader::{ReadValue, SettingsReader};
 use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;
@@ -118,7 +118,7 @@ fn document_types(reader: &mut SettingsReader) -> ReadValue<Vec<DocumentType>> {
 
 fn document_type(code: &Value, row: &Value) -> Result<DocumentType, Message> {
     let mirakl_type = scalar(code).ok_or_else(|| msg!("type-no-text"))?;
-    let name = shown(&mirakl_type);
+    let name = quote_value(&mirakl_type);
     let Value::Mapping(row) = row else {
         return Err(msg!("type-no-map", name, example = "{ type: 4 }"));
     };

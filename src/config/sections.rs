@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_yaml::Value;
 
 use super::document::known_fields;
-use super::mistakes::shown;
+use super::mistakes::quote_value;
 use super::reader::{ReadValue, SettingsReader};
 use super::settings::{
     AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, LogsConfig, MailConfig,
@@ -28,7 +28,7 @@ const USER: &str = "{ name: …, passwordHash: …, role: viewer }";
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$…$…";
 
 /// Minimum length of a token, in characters; too long to be guessed by brute force.
-const SHORTEST_TOKEN: usize = 16;
+const MIN_TOKEN_LENGTH: usize = 16;
 
 pub(super) fn labels(reader: &mut SettingsReader) -> ReadValue<Labels> {
     let public = label(reader, "label.public");
@@ -42,7 +42,7 @@ fn label(reader: &mut SettingsReader, key: &str) -> ReadValue<String> {
     for name in unknown_placeholders(&template) {
         reader.warn(format!(
             "{key}: there is no placeholder {}; it is left empty. Known are {}",
-            shown(&format!("{{{{{name}}}}}")),
+            quote_value(&format!("{{{{{name}}}}}")),
             PLACEHOLDERS.map(|known| format!("{{{{{known}}}}}")).join(", ")
         ));
     }
@@ -78,7 +78,7 @@ pub(super) fn cashout(reader: &mut SettingsReader) -> ReadValue<CashoutConfig> {
     let outside = [("hold", OutsideCycles::Hold), ("next", OutsideCycles::Next)];
     let outside_cycles = reader.required("cashout.outsideCycles", values::one_of(&outside));
     let first_cycle = reader.optional("cashout.firstCycle", |text| {
-        text.trim().parse().map_err(|_| msg!("value-date", value = shown(text)))
+        text.trim().parse().map_err(|_| msg!("value-date", value = quote_value(text)))
     });
     Ok(CashoutConfig {
         negative_vouchers: negative_vouchers?,
@@ -107,15 +107,16 @@ pub(super) fn schedule(reader: &mut SettingsReader) -> ReadValue<ScheduleConfig>
 }
 
 pub(super) fn server(reader: &mut SettingsReader) -> ReadValue<ServerConfig> {
-    let listen = reader
-        .required("server.listen", |text| text.trim().parse().map_err(|_| msg!("value-listen", value = shown(text))));
+    let listen = reader.required("server.listen", |text| {
+        text.trim().parse().map_err(|_| msg!("value-listen", value = quote_value(text)))
+    });
     let public_url = reader.optional("server.publicUrl", values::public_url);
     let certificate = reader.optional("server.tls.certificate", values::absolute_path);
     let key = reader.optional("server.tls.key", values::absolute_path);
     let trusted_proxies = reader.list("server.trustedProxies", values::network);
-    let metrics_token = reader.optional_secret("server.metricsToken", SHORTEST_TOKEN);
+    let metrics_token = reader.optional_secret("server.metricsToken", MIN_TOKEN_LENGTH);
     let metrics_listen = reader.optional("server.metricsListen", |text| {
-        text.trim().parse().map_err(|_| msg!("value-listen", value = shown(text)))
+        text.trim().parse().map_err(|_| msg!("value-listen", value = quote_value(text)))
     });
     let tls = match (certificate?, key?) {
         (Some(certificate), Some(key)) => Ok(Some(TlsConfig { certificate, key })),
@@ -148,7 +149,7 @@ pub(super) fn server(reader: &mut SettingsReader) -> ReadValue<ServerConfig> {
 pub(super) fn dashboard(reader: &mut SettingsReader) -> ReadValue<DashboardConfig> {
     let locales = [("en", Locale::English), ("fr", Locale::French)];
     let locale = reader.optional("dashboard.locale", values::one_of(&locales));
-    let api_token = reader.optional_secret("dashboard.apiToken", SHORTEST_TOKEN);
+    let api_token = reader.optional_secret("dashboard.apiToken", MIN_TOKEN_LENGTH);
     let users = dashboard_users(reader);
     Ok(DashboardConfig { locale: locale?, api_token: api_token?, users: users? })
 }
@@ -163,7 +164,7 @@ fn dashboard_users(reader: &mut SettingsReader) -> ReadValue<Vec<DashboardUser>>
     for (number, row) in (1_usize..).zip(&rows) {
         match dashboard_user(row) {
             Ok(user) if users.iter().any(|other| other.name == user.name) => {
-                noted = Some(reader.refuse(KEY, msg!("user-twice", number, name = shown(&user.name))));
+                noted = Some(reader.refuse(KEY, msg!("user-twice", number, name = quote_value(&user.name))));
             }
             Ok(user) => users.push(user),
             Err(problem) => noted = Some(reader.refuse(KEY, msg!("user-wrong", number, problem))),
@@ -276,7 +277,7 @@ pub(super) fn alert(reader: &mut SettingsReader) -> ReadValue<AlertConfig> {
     };
     let slack = reader.optional("alert.slack.url", secret_address);
     let teams = reader.optional("alert.teams.url", secret_address);
-    let routing_key = reader.optional_secret("alert.pagerduty.routingKey", SHORTEST_TOKEN);
+    let routing_key = reader.optional_secret("alert.pagerduty.routingKey", MIN_TOKEN_LENGTH);
     let pager_duty = reader.required("alert.pagerduty.url", values::url);
     let webhook = match (webhook?, secret?) {
         (Some(url), Some(secret)) => Some((url, secret)),

@@ -16,13 +16,13 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use super::mistakes::shown;
+use super::mistakes::quote_value;
 use super::settings::{LogLevel, TimeWindow};
 use crate::text::message::{Message, msg};
 
 /// A text that is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{} is not a duration; allowed: a whole number with seconds, minutes, hours, days or weeks, such as 30 minutes, 12 hours, 12h or 7d", shown(.0))]
+#[error("{} is not a duration; allowed: a whole number with seconds, minutes, hours, days or weeks, such as 30 minutes, 12 hours, 12h or 7d", quote_value(.0))]
 pub struct DurationError(String);
 
 /// Parses `12 hour`, `12 hours`, `12h`, `7d`, `30 minutes`, or several of them in a row (`1 day 6 hours`). A
@@ -58,9 +58,9 @@ fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 
 /// Parses a duration of at most 31 days.
 pub(super) fn interval(text: &str) -> Result<SignedDuration, Message> {
-    let duration = parse_duration(text).map_err(|error| msg!("value-duration", value = shown(&error.0)))?;
+    let duration = parse_duration(text).map_err(|error| msg!("value-duration", value = quote_value(&error.0)))?;
     if duration > SignedDuration::from_hours(31 * 24) {
-        return Err(msg!("value-interval", value = shown(text)));
+        return Err(msg!("value-interval", value = quote_value(text)));
     }
     Ok(duration)
 }
@@ -73,14 +73,14 @@ pub(super) fn within<T: FromStr + PartialOrd + Display>(
         Ok(number) if allowed.contains(&number) => Ok(number),
         _ => {
             let (least, most) = (allowed.start().to_string(), allowed.end().to_string());
-            Err(msg!("value-within", value = shown(text), least, most))
+            Err(msg!("value-within", value = quote_value(text), least, most))
         }
     }
 }
 
 /// Parses a day that every month has.
 pub(super) fn cycle_day(text: &str) -> Result<i8, Message> {
-    within(1..=28)(text).map_err(|_| msg!("value-cycle-day", value = shown(text)))
+    within(1..=28)(text).map_err(|_| msg!("value-cycle-day", value = quote_value(text)))
 }
 
 /// Parses a retention period in days: 0 for unlimited, otherwise at least 30.
@@ -88,13 +88,13 @@ pub(super) fn retention_days(text: &str) -> Result<u32, Message> {
     within(0..=36_500)(text)
         .ok()
         .filter(|days| *days == 0 || *days >= 30)
-        .ok_or_else(|| msg!("value-days-kept", value = shown(text)))
+        .ok_or_else(|| msg!("value-days-kept", value = quote_value(text)))
 }
 
 /// Parses a maximum number of log lines: 0 for unlimited, otherwise at least 1,000.
 pub(super) fn log_lines(text: &str) -> Result<u64, Message> {
     let lines = within(0..=100_000_000)(text).ok().filter(|lines| *lines == 0 || *lines >= 1_000);
-    lines.ok_or_else(|| msg!("value-log-lines", value = shown(text)))
+    lines.ok_or_else(|| msg!("value-log-lines", value = quote_value(text)))
 }
 
 /// Returns a parser of one of a few words.
@@ -102,7 +102,7 @@ pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<
     move |text| {
         choices.iter().find(|(word, _)| *word == text.trim()).map(|(_, choice)| *choice).ok_or_else(|| {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            msg!("value-one-of", value = shown(text), allowed = words.join(", "))
+            msg!("value-one-of", value = quote_value(text), allowed = words.join(", "))
         })
     }
 }
@@ -121,20 +121,24 @@ pub(super) fn without_proxy(text: &str) -> Result<String, Message> {
     if name == "*" || is_network || (!name.is_empty() && is_name(name)) {
         return Ok(name.to_owned());
     }
-    Err(msg!("value-without-proxy", value = shown(text)))
+    Err(msg!("value-without-proxy", value = quote_value(text)))
 }
 
 /// Parses the address of another server: https, or http on this machine. The result has no trailing slash.
 pub(super) fn url(text: &str) -> Result<String, Message> {
     let Ok(url) = reqwest::Url::parse(text.trim()) else {
         // An invalid address might contain a password before its @.
-        return Err(if text.contains('@') { msg!("value-url-secret") } else { msg!("value-url", value = shown(text)) });
+        return Err(if text.contains('@') {
+            msg!("value-url-secret")
+        } else {
+            msg!("value-url", value = quote_value(text))
+        });
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(msg!("value-url-password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(msg!("value-url-goes-on", value = shown(text)));
+        return Err(msg!("value-url-goes-on", value = quote_value(text)));
     }
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -143,7 +147,7 @@ pub(super) fn url(text: &str) -> Result<String, Message> {
         "https" => {}
         "http" if this_machine => {}
         _ => {
-            return Err(msg!("value-url-unencrypted", value = shown(text)));
+            return Err(msg!("value-url-unencrypted", value = quote_value(text)));
         }
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
@@ -158,7 +162,9 @@ pub(super) fn public_url(text: &str) -> Result<String, Message> {
     let address = url(text)?;
     let path = path_of(&address);
     match path.trim_start_matches('/').split('/').next() {
-        Some(first) if OWN_PATHS.contains(&first) => Err(msg!("value-own-path", value = shown(text), path = first)),
+        Some(first) if OWN_PATHS.contains(&first) => {
+            Err(msg!("value-own-path", value = quote_value(text), path = first))
+        }
         _ => Ok(address),
     }
 }
@@ -196,7 +202,7 @@ pub(super) fn email(text: &str) -> Result<String, Message> {
                 .all(|letter| !letter.is_whitespace() && !letter.is_control() && !"<>,;:@\"".contains(letter));
         local_good && labels_good
     });
-    if good { Ok(text.to_owned()) } else { Err(msg!("value-email", value = shown(text))) }
+    if good { Ok(text.to_owned()) } else { Err(msg!("value-email", value = quote_value(text))) }
 }
 
 /// Parses the name of a machine.
@@ -204,7 +210,11 @@ pub(super) fn host_name(text: &str) -> Result<String, Message> {
     let text = text.trim();
     let is_label =
         |label: &str| !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
-    if text.split('.').all(is_label) { Ok(text.to_owned()) } else { Err(msg!("value-host-name", value = shown(text))) }
+    if text.split('.').all(is_label) {
+        Ok(text.to_owned())
+    } else {
+        Err(msg!("value-host-name", value = quote_value(text)))
+    }
 }
 
 /// Parses a country, alpha-2 or alpha-3; returns alpha-3.
@@ -213,7 +223,7 @@ pub(super) fn country(text: &str) -> Result<String, Message> {
     CountryCode::for_alpha3_caseless(text)
         .or_else(|_| CountryCode::for_alpha2_caseless(text))
         .map(|country| country.alpha3().to_owned())
-        .map_err(|_| msg!("value-country", value = shown(text)))
+        .map_err(|_| msg!("value-country", value = quote_value(text)))
 }
 
 /// Parses a language with its country, in HiPay's spelling.
@@ -226,13 +236,13 @@ pub(super) fn locale(text: &str) -> Result<String, Message> {
         {
             Ok(text.to_owned())
         }
-        _ => Err(msg!("value-locale", value = shown(text))),
+        _ => Err(msg!("value-locale", value = quote_value(text))),
     }
 }
 
 /// Parses the name of a time zone in the built-in database; returns the zone and its name.
 pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), Message> {
-    let zone = TimeZone::get(text.trim()).map_err(|_| msg!("value-time-zone", value = shown(text)))?;
+    let zone = TimeZone::get(text.trim()).map_err(|_| msg!("value-time-zone", value = quote_value(text)))?;
     let name = zone.iana_name().unwrap_or_else(|| text.trim()).to_owned();
     Ok((zone, name))
 }
@@ -240,7 +250,7 @@ pub(super) fn time_zone(text: &str) -> Result<(TimeZone, String), Message> {
 /// Parses a cron expression of five fields.
 pub(super) fn cron(text: &str) -> Result<Cron, Message> {
     CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text).map_err(|error| {
-        let (value, why) = (shown(text), error.to_string());
+        let (value, why) = (quote_value(text), error.to_string());
         let example = "minute, hour, day of the month, month, day of the week, such as '30 0 * * *'";
         let english =
             format!("{value} is not a cron expression ({why}); allowed: {example}; empty switches the batch off");
@@ -253,7 +263,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, Message> {
     let text = text.trim();
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| msg!("value-network", value = shown(text)))
+        .map_err(|_| msg!("value-network", value = quote_value(text)))
 }
 
 /// Parses a level by number or name; returns `None` for "none".
@@ -266,13 +276,13 @@ pub(super) fn log_level(text: &str) -> Result<Option<LogLevel>, Message> {
     LogLevel::ALL.into_iter().find(named).map(Some).ok_or_else(|| {
         let all: Vec<String> =
             LogLevel::ALL.iter().map(|level| format!("{} ({})", level.number(), level.name())).collect();
-        msg!("value-log-level", value = shown(text), allowed = all.join(", "))
+        msg!("value-log-level", value = quote_value(text), allowed = all.join(", "))
     })
 }
 
 /// Parses a time of day.
 pub(super) fn time_of_day(text: &str) -> Result<Time, Message> {
-    hour_and_minute(text).ok_or_else(|| msg!("value-time", value = shown(text)))
+    hour_and_minute(text).ok_or_else(|| msg!("value-time", value = quote_value(text)))
 }
 
 fn hour_and_minute(text: &str) -> Option<Time> {
@@ -285,7 +295,7 @@ pub(super) fn time_window(text: &str) -> Result<TimeWindow, Message> {
     text.split_once('-')
         .and_then(|(from, to)| Some(TimeWindow { from: hour_and_minute(from)?, to: hour_and_minute(to)? }))
         .filter(|window| window.from != window.to)
-        .ok_or_else(|| msg!("value-window", value = shown(text)))
+        .ok_or_else(|| msg!("value-window", value = quote_value(text)))
 }
 
 /// Parses a repository in GitHub's form `owner/name`.
@@ -298,12 +308,12 @@ pub(super) fn repository(text: &str) -> Result<String, Message> {
     };
     match text.split_once('/') {
         Some((owner, name)) if good(owner) && good(name) => Ok(text.to_owned()),
-        _ => Err(msg!("value-repository", value = shown(text))),
+        _ => Err(msg!("value-repository", value = quote_value(text))),
     }
 }
 
 /// Parses an absolute path, which does not depend on the working directory.
 pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Message> {
     let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err(msg!("value-path", value = shown(text))) }
+    if path.is_absolute() { Ok(path) } else { Err(msg!("value-path", value = quote_value(text))) }
 }

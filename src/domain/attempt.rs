@@ -17,7 +17,7 @@ use crate::domain::refusal::Refusal;
 use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
-pub use news::{CLOCKS_DIFFER, NoticeRelation, is_known, is_late};
+pub use news::{CLOCK_DIFFERENCE_LIMIT, NoticeRelation, is_known, is_late};
 pub use reference::{ReferenceParts, prefix, reference, split_number};
 
 /// State of an attempt, as far as it is known.
@@ -113,7 +113,7 @@ impl Attempt {
     }
 
     /// Sets the message that explains the state.
-    pub fn say(&mut self, why: Message) {
+    pub fn set_message(&mut self, why: Message) {
         self.message = why;
     }
 }

@@ -20,9 +20,9 @@ use thiserror::Error;
 use crate::text::message::{Message, msg};
 
 /// Maximum number of fields kept; HiPay's notifications have about sixty, and a dozen for each line of a basket.
-const FIELDS_AT_MOST: usize = 500;
+const MAX_FIELDS: usize = 500;
 /// Additional number of fields kept if HiPay documents them.
-const DOCUMENTED_AT_MOST: usize = 200;
+const MAX_DOCUMENTED_LENGTH: usize = 200;
 /// Names of documented fields, up to the first `[`. A field with exactly such a name is kept beyond both limits.
 const DOCUMENTED: [&str; 45] = [
     "account",
@@ -72,11 +72,11 @@ const DOCUMENTED: [&str; 45] = [
     "transaction_reference",
 ];
 /// Maximum depth of nesting; HiPay's fields are two deep.
-const DEPTH_AT_MOST: usize = 16;
+const MAX_DEPTH: usize = 16;
 /// Maximum length of a field's name, in bytes.
-const NAME_AT_MOST: usize = 200;
+const MAX_NAME_LENGTH: usize = 200;
 /// Maximum number of characters of HiPay's input that a message quotes.
-const QUOTED_AT_MOST: usize = 60;
+const MAX_QUOTED_LENGTH: usize = 60;
 
 /// Reason why a notification cannot be read; its message continues "cannot be read:".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -138,9 +138,9 @@ impl NotificationFields {
     /// Adds a field. The later of two fields with one name wins, as in PHP. Fields beyond the limits are dropped, such
     /// as the later lines of a long basket; they never prevent the payment from being processed.
     fn insert(&mut self, name: &str, value: &str) {
-        let most = if is_documented(name) { FIELDS_AT_MOST + DOCUMENTED_AT_MOST } else { FIELDS_AT_MOST };
+        let most = if is_documented(name) { MAX_FIELDS + MAX_DOCUMENTED_LENGTH } else { MAX_FIELDS };
         let decides = DOCUMENTED.contains(&name);
-        if name.len() > NAME_AT_MOST || (self.0.len() >= most && !decides && !self.0.contains_key(name)) {
+        if name.len() > MAX_NAME_LENGTH || (self.0.len() >= most && !decides && !self.0.contains_key(name)) {
             return;
         }
         self.0.insert(name.to_owned(), card_data::mask_field(name, value));
@@ -186,12 +186,12 @@ fn nested(outer: &str, inner: &str) -> String {
 }
 
 fn too_deep() -> UnreadableNotification {
-    UnreadableNotification(msg!("unreadable-deep", most = DEPTH_AT_MOST))
+    UnreadableNotification(msg!("unreadable-deep", most = MAX_DEPTH))
 }
 
 /// Returns the beginning of HiPay's input, quoted for a message.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut shown: String = text.chars().take(QUOTED_AT_MOST).collect();
+    let mut shown: String = text.chars().take(MAX_QUOTED_LENGTH).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }

@@ -166,9 +166,9 @@ pub struct Notification {
 }
 
 /// Upper bound on the wait before another try; each wait is longer than the one before.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+const MAX_WAIT: SignedDuration = SignedDuration::from_mins(15);
 /// Time after which a notification with an unknown subject is given up.
-const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+const GIVE_UP_TIMEOUT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Notification {
     /// Returns true if the notification is due for processing.
@@ -188,7 +188,7 @@ impl Notification {
         let (state, message) = match outcome {
             NotificationOutcome::Applied(message) => (NotificationState::Applied, message),
             NotificationOutcome::Ignored(message) => (NotificationState::Ignored, message),
-            NotificationOutcome::Waiting(message) if now.duration_since(self.received_at) >= GIVEN_UP_AFTER => {
+            NotificationOutcome::Waiting(message) if now.duration_since(self.received_at) >= GIVE_UP_TIMEOUT => {
                 (NotificationState::Unmatched, message)
             }
             NotificationOutcome::Waiting(message) | NotificationOutcome::Postponed(message) => {
@@ -199,7 +199,7 @@ impl Notification {
         self.message = message;
         self.try_at = None;
         if state.is_open() {
-            let wait = SignedDuration::from_secs(1_i64 << self.tries.min(20)).min(LONGEST_WAIT);
+            let wait = SignedDuration::from_secs(1_i64 << self.tries.min(20)).min(MAX_WAIT);
             self.tries = self.tries.saturating_add(1);
             self.try_at = now.checked_add(wait).ok();
         } else {
@@ -208,7 +208,7 @@ impl Notification {
     }
 
     /// Makes the notification due now, as if it had just arrived.
-    pub(crate) fn reopen(&mut self) {
+    pub(crate) fn make_due(&mut self) {
         self.state = NotificationState::Received;
         self.try_at = None;
         self.ended_at = None;

@@ -46,7 +46,7 @@ pub struct Movement {
 
 impl Movement {
     /// Makes the movement that `notice` reports; the notice was received as `notification`.
-    pub fn told(notice: &WalletNotice, notification: u64, received_at: Timestamp) -> Self {
+    pub fn from_notice(notice: &WalletNotice, notification: u64, received_at: Timestamp) -> Self {
         let text = |name: &str| notice.text(name).map(str::to_owned);
         Self {
             account_id: notice.account_id,

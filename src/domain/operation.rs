@@ -215,7 +215,12 @@ impl Operation {
 
     /// Applies `event`: the status follows from [`apply`], `message` is the reason. A run that finds the same as the
     /// previous one adds no entry to the history.
-    pub fn happen(&mut self, event: OperationEvent, message: &Message, at: Timestamp) -> Result<(), IllegalTransition> {
+    pub fn apply_event(
+        &mut self,
+        event: OperationEvent,
+        message: &Message,
+        at: Timestamp,
+    ) -> Result<(), IllegalTransition> {
         let status = apply(self.status, event)?;
         if status == self.status && message.text() == self.message && !self.history.is_empty() {
             return Ok(());
@@ -231,7 +236,7 @@ impl Operation {
     /// Records that the next payment cannot be sent because an account is not ready: the kind of the reason, and its
     /// message.
     pub fn not_ready(&mut self, why: Unready, message: &Message, at: Timestamp) -> Result<(), IllegalTransition> {
-        self.happen(OperationEvent::AccountNotReady, message, at)?;
+        self.apply_event(OperationEvent::AccountNotReady, message, at)?;
         self.unready = Some(why);
         Ok(())
     }

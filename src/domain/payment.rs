@@ -140,12 +140,12 @@ impl PaymentStep {
 }
 
 /// Maximum number of characters of a merchant's order number used for search.
-const ORDER_ID_SEARCHED: usize = 100;
+const MAX_ORDER_ID_SEARCHED: usize = 100;
 
 impl CustomerPayment {
     /// Returns the search key of a merchant's order number: its beginning, in lower case.
     pub fn searched(order_id: &str) -> String {
-        order_id.chars().take(ORDER_ID_SEARCHED).collect::<String>().to_lowercase()
+        order_id.chars().take(MAX_ORDER_ID_SEARCHED).collect::<String>().to_lowercase()
     }
 
     /// Makes a payment from its first notification.
@@ -163,7 +163,7 @@ impl CustomerPayment {
 
     /// Adds a notification to the history. The last entry of the history determines the payment's state, whichever
     /// arrived last.
-    pub fn take(&mut self, notice: PaymentNotice, arrival: Arrival) -> PaymentEffect {
+    pub fn add_notification(&mut self, notice: PaymentNotice, arrival: Arrival) -> PaymentEffect {
         if self.history.iter().any(|step| step.notification == arrival.notification) {
             return PaymentEffect::Repeated;
         }

@@ -11,17 +11,17 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub use attempts::{FORGOTTEN_AFTER, KNOWN_FOR, KnownAddress, SignInAttempts, network_of};
+pub use attempts::{FAILURE_RETENTION, KNOWN_RETENTION, KnownAddress, SignInAttempts, network_of};
 
 use crate::platform::hex::hex;
 use crate::platform::secret::Secret;
 
 /// Maximum time between two requests of a session.
-pub const IDLE: SignedDuration = SignedDuration::from_mins(30);
+pub const IDLE_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
 /// Maximum duration of a session.
-pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
+pub const MAX_LENGTH: SignedDuration = SignedDuration::from_hours(12);
 /// Minimum interval between two records of a session's use.
-pub const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
+pub const USE_RECORD_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// A session as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,12 +50,12 @@ impl Session {
     /// Returns true until the session has been idle, or has lasted, for too long. A clock that was set back by as much
     /// ends it too.
     pub fn is_valid(&self, now: Timestamp) -> bool {
-        now.duration_since(self.seen_at).abs() < IDLE && now.duration_since(self.created_at).abs() < LONGEST
+        now.duration_since(self.seen_at).abs() < IDLE_TIMEOUT && now.duration_since(self.created_at).abs() < MAX_LENGTH
     }
 
     /// Returns true if the session's use is due to be recorded.
     pub fn is_to_be_seen(&self, now: Timestamp) -> bool {
-        now.duration_since(self.seen_at) >= SEEN_EVERY
+        now.duration_since(self.seen_at) >= USE_RECORD_INTERVAL
     }
 
     /// Makes a token for one page from 16 fresh random bytes. Every page gets another one, so that a compressed answer
@@ -106,12 +106,12 @@ pub fn is_same(one: &str, other: &str) -> bool {
 pub enum PasswordWeakness {
     /// Among the first passwords that an attacker would try.
     WellKnown,
-    /// Shorter than [`SHORTEST`] characters.
+    /// Shorter than [`MIN_LENGTH`] characters.
     Short,
 }
 
 /// Recommended minimum number of characters of a password.
-pub const SHORTEST: usize = 12;
+pub const MIN_LENGTH: usize = 12;
 
 /// Returns the weakness of a password, if any.
 pub fn weakness(login: &str, password: &str) -> Option<PasswordWeakness> {
@@ -136,7 +136,7 @@ pub fn weakness(login: &str, password: &str) -> Option<PasswordWeakness> {
     if is_well_known {
         return Some(PasswordWeakness::WellKnown);
     }
-    (password.chars().count() < SHORTEST).then_some(PasswordWeakness::Short)
+    (password.chars().count() < MIN_LENGTH).then_some(PasswordWeakness::Short)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::domain::payment::{Arrival, FieldReading};
 use crate::text::message::{Message, msg};
 
 /// Maximum length of a reference, in characters.
-const REFERENCE_AT_MOST: usize = 100;
+const MAX_REFERENCE_LENGTH: usize = 100;
 
 /// A settlement as HiPay last reported it. The signs are HiPay's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub struct Settlement {
 pub fn settlement_reference(fields: &NotificationFields) -> Result<String, UnreadableNotification> {
     let reference = fields.first(&["reference", "settlement[reference]"]);
     let reference = reference.ok_or_else(|| UnreadableNotification(msg!("unreadable-no-settlement")))?;
-    if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
+    if reference.chars().count() > MAX_REFERENCE_LENGTH || reference.chars().any(char::is_control) {
         return Err(UnreadableNotification(msg!("unreadable-settlement", text = quoted(reference))));
     }
     Ok(reference.to_owned())

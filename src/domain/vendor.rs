@@ -476,8 +476,8 @@ pub fn is_sendable_content(bytes: &[u8]) -> bool {
     const HEADS: [&[u8]; 4] = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a"];
     const PDF: &[u8] = b"%PDF-";
     // PDF readers accept some bytes before the header, and some programs write them.
-    const PDF_HEADER_WITHIN: usize = 1_024;
-    let is_pdf = || bytes.windows(PDF.len()).take(PDF_HEADER_WITHIN).any(|window| window == PDF);
+    const MAX_PDF_HEADER_OFFSET: usize = 1_024;
+    let is_pdf = || bytes.windows(PDF.len()).take(MAX_PDF_HEADER_OFFSET).any(|window| window == PDF);
     HEADS.iter().any(|head| bytes.starts_with(head)) || is_pdf()
 }
 

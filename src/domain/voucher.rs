@@ -45,7 +45,7 @@ impl fmt::Display for VoucherSource {
 }
 
 /// The maximum difference between the dates of one voucher in the two sources.
-pub const SOURCES_APART: SignedDuration = SignedDuration::from_hours(24);
+pub const MAX_SOURCE_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// One voucher as Mirakl shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ impl Voucher {
     /// this one: it may be the same.
     pub fn may_be(&self, other: &Self) -> bool {
         let near = match (self.created_at, other.created_at) {
-            (Some(one), Some(other)) => one.duration_since(other).abs() <= SOURCES_APART,
+            (Some(one), Some(other)) => one.duration_since(other).abs() <= MAX_SOURCE_DIFFERENCE,
             (None, _) | (_, None) => true,
         };
         let (own, others) = (self.identities(), other.identities());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::domain::attempt::AttemptState;
-use crate::domain::attempt::CLOCKS_DIFFER;
+use crate::domain::attempt::CLOCK_DIFFERENCE_LIMIT;
 use crate::domain::operation::{Beneficiary, Operation, Status};
 use crate::jobs::vendor::wallet_set::Moved;
 use crate::jobs::{BatchRecord, Context, JobError};
@@ -294,7 +294,7 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
         let seen = latest.iter().filter_map(|batch| batch.ended_at);
         let newest = seen.chain(theirs).fold(now, Timestamp::max);
         let mut corrected = began;
-        if newest.duration_since(now) > CLOCKS_DIFFER {
+        if newest.duration_since(now) > CLOCK_DIFFERENCE_LIMIT {
             // The difference is only known now: the memory began no later than this.
             corrected = newest;
         }

@@ -137,13 +137,13 @@ impl Context {
     /// reported one.
     pub async fn read_escrow_balance(&self) -> Result<Amount, CallError> {
         let wallet = self.hipay.balance(ActingOn::Technical).await?;
-        self.escrow.tell(wallet.balance, self.clock.now());
+        self.escrow.record_balance(wallet.balance, self.clock.now());
         Ok(wallet.balance)
     }
 
     /// Returns the number of items that a batch processes at once: more than the calls in flight,
     /// so that a call is always ready while others wait for the disk.
-    fn in_hand(&self) -> usize {
+    fn concurrency(&self) -> usize {
         self.config.hipay.max_concurrency.saturating_mul(2)
     }
 }
@@ -201,14 +201,18 @@ pub async fn run_now(
     progress: Arc<dyn BatchProgress>,
     stop: CancellationToken,
 ) -> Result<BatchEnd, StoreError> {
-    let _turn = context.turns.take(command.name()).await;
+    let _turn = context.turns.lock_command(command.name()).await;
     let (asked, now) = (command.clone(), context.clock.now());
     let asked_by = asked_by.to_owned();
     let record = context.store.write(move |writer| {
         let state = BatchState::Running;
-        BatchRecord::make(writer, NewBatch { command: asked, asked_by, state, scheduled_for: None, after: None }, now)
+        BatchRecord::store_new(
+            writer,
+            NewBatch { command: asked, asked_by, state, scheduled_for: None, after: None },
+            now,
+        )
     });
-    Ok(carry_out(context, command, record.await?, progress, stop).await)
+    Ok(execute(context, command, record.await?, progress, stop).await)
 }
 
 /// Runs the queued batch `record` as [`run`] does; returns `None` if it is no longer queued.
@@ -223,17 +227,17 @@ pub async fn run_queued(
         let error = msg!("batch-no-such", command = &record.command);
         record.stored_state = BatchState::Failed;
         record.ended_at = Some(context.clock.now());
-        record.say(Some(error.clone()));
+        record.set_reason(Some(error.clone()));
         let kept = record.clone();
         context.store.write(move |writer| writer.put(&kept)).await?;
         return Ok(Some(BatchEnd { record, error: Some(JobError::Refused(error)) }));
     };
-    let _turn = context.turns.take(command.name()).await;
+    let _turn = context.turns.lock_command(command.name()).await;
     let Some(record) = queue::begin(&context.store, record.id, context.clock.now()).await? else { return Ok(None) };
-    Ok(Some(carry_out(context, &command, record, progress, stop).await))
+    Ok(Some(execute(context, &command, record, progress, stop).await))
 }
 
-async fn carry_out(
+async fn execute(
     context: &Context,
     command: &Command,
     record: BatchRecord,
@@ -264,7 +268,7 @@ async fn carry_out(
     let ended = record.end(context, &run, outcome).await;
     let (BatchRecord { done, total, failed, .. }, state) = (&ended.record, ended.record.state().name());
     tracing::info!(action, batch, done, total, failed, "ends: {state}");
-    summary::tell(context, &ended);
+    summary::report(context, &ended);
     ended
 }
 
@@ -277,7 +281,7 @@ struct Turns(Arc<Mutex<BTreeMap<&'static str, BatchTurn>>>);
 
 impl Turns {
     /// Waits until no batch of this name runs. The lock is released on drop.
-    async fn take(&self, name: &'static str) -> tokio::sync::OwnedMutexGuard<()> {
+    async fn lock_command(&self, name: &'static str) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
         turn.lock_owned().await
     }

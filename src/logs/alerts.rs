@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use super::LogLine;
 
 /// Maximum number of distinct messages; lines beyond it are counted by their level.
-const MOST_SENTENCES: usize = 100;
+const MAX_SENTENCES: usize = 100;
 /// Maximum number of shops and of vouchers named per message.
-const MOST_EXAMPLES: usize = 5;
+const MAX_EXAMPLES: usize = 5;
 
 /// Lines grouped by message. Their number is bounded, however many lines there are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ impl AlertGroup {
 
 fn add_examples<T: PartialEq>(known: &mut Vec<T>, new: Vec<T>) {
     for one in new {
-        if known.len() < MOST_EXAMPLES && !known.contains(&one) {
+        if known.len() < MAX_EXAMPLES && !known.contains(&one) {
             known.push(one);
         }
     }
@@ -159,7 +159,7 @@ impl AlertBatch {
         if let Some(known) = self.groups.iter_mut().find(|known| known.is_like(&sentence)) {
             return known.absorb(sentence);
         }
-        if self.groups.len() < MOST_SENTENCES {
+        if self.groups.len() < MAX_SENTENCES {
             return self.groups.push(sentence);
         }
         // The least severe group gives way.
@@ -219,7 +219,7 @@ impl Alerts {
     }
 
     /// Waits until something has been gathered since the last call.
-    pub async fn came(&self) {
+    pub async fn add_arrived(&self) {
         self.came.notified().await;
     }
 }
@@ -255,7 +255,7 @@ mod tests {
             summary.add(&line(LogLevel::Error, &words));
         }
         summary.add(&line(LogLevel::Emergency, "fire"));
-        assert_eq!((summary.groups.len(), summary.lines()), (MOST_SENTENCES, 301));
+        assert_eq!((summary.groups.len(), summary.lines()), (MAX_SENTENCES, 301));
         assert!(summary.groups.iter().any(|sentence| sentence.message == "fire"));
     }
 

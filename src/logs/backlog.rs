@@ -9,16 +9,16 @@ use crate::config::LogLevel;
 use crate::platform::metrics::LOG_LINES_LOST;
 
 /// Maximum number of waiting lines.
-const MOST_LINES: usize = 20_000;
+const MAX_LINES: usize = 20_000;
 /// Maximum memory of the waiting lines, in bytes.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// Maximum pause while a caller waits for the backlog to drain.
-const IN_A_HURRY: Duration = Duration::from_millis(50);
+const MAX_URGENT_WAIT: Duration = Duration::from_millis(50);
 
 /// Returns the fill level, in hundredths, up to which lines of this level are accepted. The rest is
 /// reserved for more important ones; the last half for warnings and worse.
-fn room_for(level: LogLevel) -> usize {
+fn has_room_for(level: LogLevel) -> usize {
     match level {
         LogLevel::Debug => 25,
         LogLevel::Info | LogLevel::Notice => 50,
@@ -49,8 +49,8 @@ struct BacklogState {
 
 impl BacklogState {
     fn fullness(&self) -> usize {
-        let lines = self.lines.len().saturating_mul(100).div_euclid(MOST_LINES);
-        lines.max(self.bytes.saturating_mul(100).div_euclid(MOST_BYTES))
+        let lines = self.lines.len().saturating_mul(100).div_euclid(MAX_LINES);
+        lines.max(self.bytes.saturating_mul(100).div_euclid(MAX_BYTES))
     }
 }
 
@@ -71,7 +71,7 @@ impl Backlog {
     pub(super) fn push(&self, line: Arc<LogLine>) {
         let level = line.severity();
         let mut state = self.lock();
-        if state.fullness() >= room_for(level) {
+        if state.fullness() >= has_room_for(level) {
             let lost = state.lost.entry(level).or_default();
             *lost = lost.saturating_add(1);
             metrics::counter!(LOG_LINES_LOST, "level" => level.name()).increment(1);
@@ -131,7 +131,7 @@ impl Backlog {
     /// that.
     pub(super) fn lost(&self) -> Lost {
         let mut state = self.lock();
-        if state.fullness() * 2 > room_for(LogLevel::Debug) { Lost::new() } else { std::mem::take(&mut state.lost) }
+        if state.fullness() * 2 > has_room_for(LogLevel::Debug) { Lost::new() } else { std::mem::take(&mut state.lost) }
     }
 
     /// Waits until nothing is left, for at most `limit`. Returns true if nothing is.
@@ -157,7 +157,7 @@ impl Backlog {
         let begun = Instant::now();
         let mut state = self.lock();
         loop {
-            let span = if state.hurry { span.min(IN_A_HURRY) } else { span };
+            let span = if state.hurry { span.min(MAX_URGENT_WAIT) } else { span };
             let left = span.saturating_sub(begun.elapsed());
             if state.closed || left.is_zero() {
                 return;
@@ -233,7 +233,7 @@ mod tests {
             backlog.push(Arc::new(line(LogLevel::Error, &long)));
         }
         let state = backlog.lock();
-        assert!(state.bytes <= MOST_BYTES + 2 * long.len() && state.lines.len() > 5_000, "{}", state.bytes);
+        assert!(state.bytes <= MAX_BYTES + 2 * long.len() && state.lines.len() > 5_000, "{}", state.bytes);
         assert_eq!(state.lines.len() + usize::try_from(state.lost[&LogLevel::Error]).unwrap(), 20_000);
     }
 

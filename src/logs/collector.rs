@@ -15,7 +15,7 @@ use crate::config::{Config, LogLevel};
 use crate::platform::secret::Secret;
 
 /// Minimum length of a secret to be replaced; shorter ones are part of too many words.
-const SHORTEST_SECRET: usize = 6;
+const MIN_SECRET_LENGTH: usize = 6;
 
 /// Layer that makes lines from events and their enclosing spans.
 pub(super) struct LogLayer {
@@ -114,7 +114,7 @@ pub(super) fn clean(line: &mut LogLine, config: Option<&Config>) {
     let cleaned = |text: &str| {
         let mut text = masked(text);
         let secrets = config.into_iter().flat_map(Config::secrets).map(Secret::expose);
-        for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
+        for secret in secrets.filter(|secret| secret.len() >= MIN_SECRET_LENGTH) {
             if text.contains(secret) {
                 text = text.replace(secret, "[secret]");
             }

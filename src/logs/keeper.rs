@@ -14,7 +14,7 @@ const GROUP: usize = 250;
 const GATHER: Duration = Duration::from_millis(100);
 /// Delay after a failed write; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Starts the thread that stores lines until the log releases the store or the store is closed.
 pub(super) fn start(logs: Logs, store: Store) -> Result<JoinHandle<()>, StoreError> {
@@ -34,7 +34,7 @@ fn keep(logs: &Logs, store: &Store) {
                     logs.say(LogLevel::Notice, "log lines are stored again".to_owned());
                 }
                 wait = FIRST_WAIT;
-                say_what_was_lost(logs);
+                log_lost_lines(logs);
                 // After the report, so that a caller that waits for the log to be stored waits for
                 // it too.
                 backlog.done();
@@ -51,7 +51,7 @@ fn keep(logs: &Logs, store: &Store) {
                     return;
                 }
                 backlog.pause(wait);
-                wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+                wait = wait.saturating_mul(2).min(MAX_WAIT);
             }
         }
     }
@@ -67,7 +67,7 @@ fn put(store: &Store, group: Vec<Arc<LogLine>>) -> Result<(), StoreError> {
     })
 }
 
-fn say_what_was_lost(logs: &Logs) {
+fn log_lost_lines(logs: &Logs) {
     let lost = logs.shared.to_keep.lost();
     if lost.is_empty() {
         return;

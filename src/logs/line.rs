@@ -11,10 +11,10 @@ use crate::config::LogLevel;
 use crate::store::{Index, IndexEntry, QUARTER_OF_A_DAY, Record};
 
 /// Maximum length of a message, in characters; longer ones are cut.
-const LONGEST_MESSAGE: usize = 4_000;
-const LONGEST_FIELD: usize = 1_000;
+const MAX_MESSAGE_LENGTH: usize = 4_000;
+const MAX_FIELD_LENGTH: usize = 1_000;
 /// Maximum number of fields; further ones are dropped.
-const MOST_FIELDS: usize = 40;
+const MAX_FIELDS: usize = 40;
 
 /// A stored line of the log. The latest has the highest key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,22 +101,22 @@ impl Record for LogLine {
     fn indexes() -> Vec<Index<Self>> {
         vec![
             Index::new("level", 1, |line: &Self| vec![IndexEntry::of(u64::from(line.level))])
-                .numbered(QUARTER_OF_A_DAY),
+                .bucketed(QUARTER_OF_A_DAY),
             Index::new("action", 2, |line: &Self| {
                 let action = Some(&line.action).filter(|action| !action.is_empty());
                 action.map(|action| IndexEntry::of((action, u64::from(line.level)))).into_iter().collect()
             })
-            .numbered(QUARTER_OF_A_DAY)
+            .bucketed(QUARTER_OF_A_DAY)
             .for_pages(),
             Index::new("mirakl_id", 2, |line: &Self| {
                 line.mirakl_id.map(|id| IndexEntry::of((id, u64::from(line.level)))).into_iter().collect()
             })
-            .numbered(QUARTER_OF_A_DAY)
+            .bucketed(QUARTER_OF_A_DAY)
             .for_pages(),
             Index::new("batch", 2, |line: &Self| {
                 line.batch.map(|batch| IndexEntry::of((batch, u64::from(line.level)))).into_iter().collect()
             })
-            .numbered(QUARTER_OF_A_DAY)
+            .bucketed(QUARTER_OF_A_DAY)
             .for_pages(),
         ]
     }
@@ -136,19 +136,19 @@ pub(super) struct FieldVisitor {
 impl FieldVisitor {
     fn say(&mut self, field: &Field, value: Value) {
         match (field.name(), &value) {
-            ("message", Value::String(text)) => self.message = shortened(text, LONGEST_MESSAGE),
+            ("message", Value::String(text)) => self.message = shortened(text, MAX_MESSAGE_LENGTH),
             ("severity", Value::String(text)) => self.severity = LogLevel::named(text),
             ("action", Value::String(text)) => self.action = Some(text.clone()),
             ("mirakl_id", Value::Number(id)) if id.is_u64() => self.mirakl_id = id.as_u64(),
             ("batch", Value::Number(id)) if id.is_u64() => self.batch = id.as_u64(),
-            (_, Value::String(text)) => self.keep(field.name(), Value::String(shortened(text, LONGEST_FIELD))),
+            (_, Value::String(text)) => self.keep(field.name(), Value::String(shortened(text, MAX_FIELD_LENGTH))),
             _ => self.keep(field.name(), value),
         }
     }
 
     fn keep(&mut self, name: &'static str, value: Value) {
         self.fields.retain(|(known, _)| *known != name);
-        if self.fields.len() < MOST_FIELDS {
+        if self.fields.len() < MAX_FIELDS {
             self.fields.push((name, value));
         }
     }

@@ -6,13 +6,13 @@ use std::str::FromStr;
 use iban::Iban;
 
 /// Minimum number of digits of a card number or an IBAN.
-const FEWEST_DIGITS: usize = 8;
+const MIN_DIGITS: usize = 8;
 
 /// Masks the card numbers (`400000******0001`), IBANs (`FR14…2606`) and e-mail addresses
 /// (`s…@shop.example`) in `text`.
 pub fn masked(text: &str) -> String {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    if digits < FEWEST_DIGITS && !text.contains('@') {
+    if digits < MIN_DIGITS && !text.contains('@') {
         return text.to_owned();
     }
     let letters: Vec<char> = text.chars().collect();

@@ -67,9 +67,9 @@ use crate::trouble;
 pub const MAIL: &str = "mail";
 
 /// Time limit of an orderly stop for pending lines.
-const FLUSHED_WITHIN: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of lines written to the stream at once.
-const WRITTEN_TOGETHER: usize = 500;
+const MAX_WRITTEN_TOGETHER: usize = 500;
 
 /// Logging options of a process.
 #[derive(Debug, Clone)]
@@ -90,10 +90,10 @@ pub struct Options {
 /// The log of this process. Clones share the same state.
 #[derive(Clone)]
 pub struct Logs {
-    shared: Arc<Shared>,
+    shared: Arc<LogsInner>,
 }
 
-struct Shared {
+struct LogsInner {
     clock: Clock,
     options: Options,
     begun_at: Timestamp,
@@ -137,7 +137,7 @@ impl Wanted {
 impl Logs {
     /// Creates a log without any writer yet; its times are those of `clock`.
     pub fn new(options: Options, clock: Clock) -> Self {
-        let shared = Shared {
+        let shared = LogsInner {
             begun_at: clock.now(),
             clock,
             settings: RwLock::default(),
@@ -178,7 +178,7 @@ impl Logs {
 
     /// Stores lines in `store` from now on, including those that waited for it. Does nothing if
     /// lines are stored already.
-    pub fn keep_in(&self, store: &Store) -> Result<(), StoreError> {
+    pub fn store_in(&self, store: &Store) -> Result<(), StoreError> {
         let mut keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         if keeping.as_ref().is_none_or(JoinHandle::is_finished) {
             *keeping = Some(keeper::start(self.clone(), store.clone())?);
@@ -196,14 +196,14 @@ impl Logs {
     pub fn flush(&self) -> bool {
         let keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match keeping.as_ref() {
-            Some(keeper) if !keeper.is_finished() => self.shared.to_keep.drained(FLUSHED_WITHIN),
+            Some(keeper) if !keeper.is_finished() => self.shared.to_keep.drained(FLUSH_TIMEOUT),
             Some(_) | None => true,
         };
-        kept & (!self.shared.options.hand_over || self.shared.to_print.drained(FLUSHED_WITHIN))
+        kept & (!self.shared.options.hand_over || self.shared.to_print.drained(FLUSH_TIMEOUT))
     }
 
     /// Flushes as [`Logs::flush`] does, then releases the store: later lines wait for the next one.
-    pub fn let_go(&self) -> bool {
+    pub fn release_store(&self) -> bool {
         let flushed = self.flush();
         if let Some(keeper) = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner).take() {
             self.shared.to_keep.close();
@@ -287,7 +287,7 @@ impl Logs {
     fn start_printing(&self) {
         let logs = self.clone();
         let printing = std::thread::Builder::new().name("log-printer".to_owned()).spawn(move || {
-            while let Some(lines) = logs.shared.to_print.take(WRITTEN_TOGETHER, Duration::ZERO) {
+            while let Some(lines) = logs.shared.to_print.take(MAX_WRITTEN_TOGETHER, Duration::ZERO) {
                 logs.print(&lines);
                 let lost: u64 = logs.shared.to_print.lost().into_values().sum();
                 logs.shared.to_print.done();

@@ -9,9 +9,9 @@ use crate::platform::clock::Clock;
 use crate::store::{Query, Store, StoreError, View};
 
 /// Interval between two checks.
-const EVERY: SignedDuration = SignedDuration::from_mins(30);
+const DIGEST_INTERVAL: SignedDuration = SignedDuration::from_mins(30);
 /// Interval between two measurements of the store's file.
-const MEASURED_EVERY: SignedDuration = SignedDuration::from_hours(24);
+const MEASURE_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 /// Number of lines deleted per write.
 const SLICE: usize = 200;
 
@@ -26,14 +26,14 @@ pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: Cancel
             Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!(action = "logs", "old log lines could not be deleted: {error}"),
         }
-        if clock.now().duration_since(measured_at) >= MEASURED_EVERY {
+        if clock.now().duration_since(measured_at) >= MEASURE_INTERVAL {
             measured_at = clock.now();
             if let Err(error) = measure(&store).await {
                 tracing::warn!(action = "store", "the store's file could not be measured: {error}");
             }
         }
         tokio::select! {
-            () = clock.pass(EVERY) => {}
+            () = clock.sleep(DIGEST_INTERVAL) => {}
             () = stop.cancelled() => {}
         }
     }

@@ -51,7 +51,7 @@ fn logs(variables: &[(&str, &str)]) -> Logs {
         foreign_level: LogLevel::Emergency,
         hand_over: false,
     };
-    let logs = Logs::new(options, Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap()));
+    let logs = Logs::new(options, Clock::manual("2026-11-21T10:00:00Z".parse().unwrap()));
     logs.follow(Settings::new(path, Arc::new(config)));
     logs
 }
@@ -64,7 +64,7 @@ fn open() -> (tempfile::TempDir, Store) {
 
 /// Waits until all lines are stored and returns the matching ones, the latest first.
 fn stored(logs: &Logs, store: &Store, filter: &LogFilter) -> Vec<LogLine> {
-    assert!(logs.shared.to_keep.drained(FLUSHED_WITHIN));
+    assert!(logs.shared.to_keep.drained(FLUSH_TIMEOUT));
     let listing = filter.listing().descending().limit(10_000);
     store.read(|reader| reader.list::<LogLine>(&listing)).unwrap().items
 }
@@ -82,7 +82,7 @@ fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
         // Logged before a store is available.
         tracing::info!("begins");
         tracing::debug!("not kept by default");
-        logs.keep_in(&store).unwrap();
+        logs.store_in(&store).unwrap();
         let request = tracing::info_span!("request", id = "abc", path = "/healthz");
         request.in_scope(|| {
             let batch = tracing::info_span!("batch", action = "cashout:transfer", batch = 7_u64);
@@ -104,7 +104,7 @@ fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
     let fields = serde_json::json!({ "voucher": "17", "request_id": "abc", "request_path": "/healthz" });
     assert_eq!(serde_json::Value::from(refused.fields.clone()), fields);
     assert_eq!((lines[0].target.as_str(), lines[0].message.as_str()), ("hyper", "warning of a library"));
-    assert!(logs.let_go());
+    assert!(logs.release_store());
     store.close().unwrap();
 }
 
@@ -112,7 +112,7 @@ fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
 fn no_secret_and_no_personal_data_gets_into_a_line() {
     let (_folder, store) = open();
     let logs = logs(&[("CASHOUT_MAIL_PASSWORD", "the mail's password")]);
-    logs.keep_in(&store).unwrap();
+    logs.store_in(&store).unwrap();
     tracing::subscriber::with_default(logs.subscriber(), || {
         let note = "pan 4000000000000002";
         tracing::error!(
@@ -123,14 +123,14 @@ fn no_secret_and_no_personal_data_gets_into_a_line() {
     let lines = stored(&logs, &store, &LogFilter::default());
     assert_eq!(lines[0].message, "login failed with [secret] for s…@shops.example, FR14…2606");
     assert_eq!(lines[0].fields["note"], "pan 400000******0002");
-    logs.let_go();
+    logs.release_store();
 }
 
 #[test]
 fn lines_are_found_by_every_filter_and_all_of_them_together() {
     let (_folder, store) = open();
     let logs = logs(&[("CASHOUT_DB_LOGGER_LEVEL", "debug")]);
-    logs.keep_in(&store).unwrap();
+    logs.store_in(&store).unwrap();
     let clock = logs.shared.clock.clone();
     let begun = clock.now();
     tracing::subscriber::with_default(logs.subscriber(), || {
@@ -164,7 +164,7 @@ fn lines_are_found_by_every_filter_and_all_of_them_together() {
         }),
         (LogFilter { mirakl_id: Some(77), level: Some(LogLevel::Info), ..all.clone() }, &|_| false),
     ];
-    assert!(logs.shared.to_keep.drained(FLUSHED_WITHIN));
+    assert!(logs.shared.to_keep.drained(FLUSH_TIMEOUT));
     for (filter, takes) in cases {
         assert_eq!(said(&stored(&logs, &store, &filter)), expected(takes), "{filter:?}");
         // Reading page by page gives the same result.
@@ -181,7 +181,7 @@ fn lines_are_found_by_every_filter_and_all_of_them_together() {
         }
         assert_eq!(said(&found), expected(takes), "{filter:?}");
     }
-    logs.let_go();
+    logs.release_store();
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn what_the_store_had_no_room_for_is_counted_and_said_once_there_is_room() {
             tracing::warn!("{number}");
         }
     });
-    logs.keep_in(&store).unwrap();
+    logs.store_in(&store).unwrap();
     let count = |level| stored(&logs, &store, &LogFilter { level: Some(level), ..LogFilter::default() }).len();
     assert_eq!((count(LogLevel::Debug), count(LogLevel::Info)), (5_000, 5_000));
     // The warnings, and the line that reports the losses.
@@ -207,30 +207,30 @@ fn what_the_store_had_no_room_for_is_counted_and_said_once_there_is_room() {
     assert_eq!(warnings.len(), 5_001);
     let told = warnings.iter().find(|line| line.action == "logs").unwrap();
     assert!(told.message.contains("1000 DEBUG, 1000 INFO lines are missing"), "{told:?}");
-    logs.let_go();
+    logs.release_store();
 }
 
 #[test]
 fn lines_wait_for_the_next_opening_where_the_store_was_closed() {
     let (folder, store) = open();
     let logs = logs(&[]);
-    logs.keep_in(&store).unwrap();
+    logs.store_in(&store).unwrap();
     tracing::subscriber::with_default(logs.subscriber(), || {
         tracing::info!("one");
-        assert!(logs.let_go());
+        assert!(logs.release_store());
         store.close().unwrap();
         tracing::info!("two");
     });
     let store = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
-    logs.keep_in(&store).unwrap();
+    logs.store_in(&store).unwrap();
     assert_eq!(said(&stored(&logs, &store, &LogFilter::default())), ["one", "two"]);
-    logs.let_go();
+    logs.release_store();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_lines_go_by_age_and_by_number_and_the_indexes_with_them() {
     let (_folder, store) = open();
-    let clock = Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap());
+    let clock = Clock::manual("2026-11-21T10:00:00Z".parse().unwrap());
     let put = async |count: u64, at: Timestamp| {
         let lines = move |number: u64| LogLine { at, mirakl_id: Some(number % 3), ..line(LogLevel::Info, "x") };
         let write = store.write(move |writer| {

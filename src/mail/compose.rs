@@ -12,11 +12,11 @@ use crate::text::{Locale, Texts};
 use crate::trouble::Trouble;
 
 /// Maximum number of messages listed; only the number of further ones is given.
-const MOST_SENTENCES: usize = 20;
+const MAX_SENTENCES: usize = 20;
 /// Maximum length of a message in a subject, in characters; longer ones are cut.
-const LONGEST_SUBJECT: usize = 160;
+const MAX_SUBJECT_LENGTH: usize = 160;
 /// Maximum length of a message, in characters; longer ones are cut.
-const LONGEST_SENTENCE: usize = 500;
+const MAX_SENTENCE_LENGTH: usize = 500;
 
 /// A part of a mail.
 enum MailPart {
@@ -96,7 +96,7 @@ impl MailWriter<'_> {
 
         let mut groups: Vec<&AlertGroup> = summary.groups.iter().collect();
         groups.sort_by_key(|sentence| std::cmp::Reverse((sentence.level, sentence.count)));
-        let (told, untold) = groups.split_at(groups.len().min(MOST_SENTENCES));
+        let (told, untold) = groups.split_at(groups.len().min(MAX_SENTENCES));
         parts.extend(told.iter().map(|sentence| self.sentence(sentence)));
         let others: u64 = summary.others.values().sum();
         let lines = untold.iter().map(|sentence| sentence.count).fold(others, u64::saturating_add);
@@ -106,7 +106,7 @@ impl MailWriter<'_> {
             let values = [("groups", more.into()), ("lines", lines.into())];
             parts.push(MailPart::Paragraph(self.texts.text("alert-more", &values)));
         }
-        let minutes = super::BETWEEN_ALERTS.as_mins();
+        let minutes = super::ALERT_INTERVAL.as_mins();
         parts.push(MailPart::Paragraph(self.texts.text("alert-outro", &[("minutes", minutes.into())])));
         parts.extend(self.link("/logs"));
         (subject, parts)
@@ -114,7 +114,7 @@ impl MailWriter<'_> {
 
     fn trouble(&self, trouble: &Trouble) -> (String, Vec<MailPart>) {
         let message = masked(&trouble.message.in_words(self.texts));
-        let short: String = message.chars().take(LONGEST_SUBJECT).collect();
+        let short: String = message.chars().take(MAX_SUBJECT_LENGTH).collect();
         let short = if short.len() < message.len() { format!("{short}…") } else { short };
         let level = self.level(trouble.level);
         let item = || MailPart::Item(format!("{level} {message}"), Vec::new());
@@ -138,7 +138,7 @@ impl MailWriter<'_> {
     }
 
     fn sentence(&self, sentence: &AlertGroup) -> MailPart {
-        let message: String = masked(&sentence.message).chars().take(LONGEST_SENTENCE).collect();
+        let message: String = masked(&sentence.message).chars().take(MAX_SENTENCE_LENGTH).collect();
         let about = if sentence.action.is_empty() { String::new() } else { format!("{}: ", sentence.action) };
         let last = self.time(Some(sentence.last_at));
         let mut facts =

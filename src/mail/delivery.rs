@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::channel::{AlertChannel, Messenger};
 use super::outbox::{Mail, MailKind, MailState};
 use super::post::{Letter, Post, PostError};
-use super::{LOOK_AGAIN, compose};
+use super::{RECHECK_INTERVAL, compose};
 use crate::config::{Config, LogLevel, Settings};
 use crate::logs::MAIL;
 use crate::platform::clock::Clock;
@@ -19,17 +19,17 @@ use crate::text::message::msg;
 use crate::trouble::{self, Noticed, Troubles};
 
 /// Time for which mails in a final state are kept.
-const KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Number of tries of a message after which an unreachable server is reported as a trouble, about a
 /// minute after the first try.
-const TRIES_OF_UNREACHABLE: u32 = 2;
+const MAX_TRIES_OF_UNREACHABLE: u32 = 2;
 /// Number of tries of a message after which a server that asks to retry later is reported:
 /// greylisting takes a quarter of an hour.
-const TRIES_OF_LATER: u32 = 5;
+const MAX_TRIES_OF_LATER: u32 = 5;
 
 /// Time for which a message waits for a channel that is no longer configured.
-const LEFT_BEHIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
+const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Client for one channel.
 enum ChannelClient {
@@ -58,7 +58,7 @@ impl ChannelClient {
 /// Sends a mail to all its recipients, once and without storing the result. Returns true if one has
 /// received it.
 pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
-    let Ok(Some(way)) = ChannelClient::of(mail.channel, config, SENT_ONCE_WITHIN).await else { return false };
+    let Ok(Some(way)) = ChannelClient::of(mail.channel, config, SEND_ONCE_TIMEOUT).await else { return false };
     let letter = compose::letter(mail, config);
     let mut arrived = false;
     for to in &mail.to {
@@ -68,7 +68,7 @@ pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
 }
 
 /// Time limit for a mail that is sent once.
-const SENT_ONCE_WITHIN: Duration = Duration::from_secs(10);
+const SEND_ONCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sender of the outbox's mails, with the results.
 pub(super) struct Delivery {
@@ -113,7 +113,7 @@ impl Delivery {
     }
 
     async fn send_round(&mut self) -> Option<Timestamp> {
-        let soon = self.clock.now().checked_add(LOOK_AGAIN).ok();
+        let soon = self.clock.now().checked_add(RECHECK_INTERVAL).ok();
         for mail in std::mem::take(&mut self.unsaved).into_values() {
             self.save(mail).await;
         }
@@ -192,11 +192,11 @@ impl Delivery {
                 }
                 Err(PostError::Later(reason)) => {
                     mail.message.clone_from(&reason);
-                    in_the_way = Some((TRIES_OF_LATER, reason));
+                    in_the_way = Some((MAX_TRIES_OF_LATER, reason));
                 }
                 Err(PostError::Unreachable(reason)) => {
                     mail.message.clone_from(&reason);
-                    in_the_way = Some((TRIES_OF_UNREACHABLE, reason));
+                    in_the_way = Some((MAX_TRIES_OF_UNREACHABLE, reason));
                     break;
                 }
             }
@@ -217,7 +217,7 @@ impl Delivery {
 
     async fn save(&mut self, mail: Mail) {
         let (id, kept) = (mail.id, mail.clone());
-        let oldest = self.clock.now().checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
+        let oldest = self.clock.now().checked_sub(RETENTION).unwrap_or(Timestamp::MIN);
         let saved = self.store.write(move |writer| {
             // No lines can have joined it in the meantime: lines are added by the sender itself.
             writer.put(&kept)?;
@@ -250,7 +250,7 @@ impl Delivery {
         }
         let at = self.clock.now();
         self.troubles.resolve(&key_of(mail.channel), Noticed { action: MAIL, batch: None, at });
-        at.duration_since(mail.created_at) >= LEFT_BEHIND_AFTER
+        at.duration_since(mail.created_at) >= ABANDONED_AFTER
     }
 
     /// Logs once, until the channel recovers, that it accepts no messages; reports it as a trouble

@@ -35,7 +35,7 @@ pub use channel::AlertChannel;
 use delivery::{Delivery, key_of, report};
 pub use digest::{Digest, OfLevel, OfStatus, Runs};
 pub use outbox::{Mail, MailKind, MailState, queue};
-pub use post::{Letter, Post, PostError, SENT_WITHIN};
+pub use post::{Letter, Post, PostError, SEND_TIMEOUT};
 
 use crate::config::{Config, LogLevel, MailConfig, Settings};
 use crate::logs::{AlertBatch, LogLine, Logs, MAIL};
@@ -45,23 +45,23 @@ use crate::store::{Query, Store, StoreError, View};
 use crate::trouble::{self, Aside, Trouble, Troubles};
 
 /// Time for which lines are gathered after the first one of a quiet time.
-pub const FIRST_ALERT_AFTER: SignedDuration = SignedDuration::from_secs(30);
+pub const FIRST_ALERT_DELAY: SignedDuration = SignedDuration::from_secs(30);
 /// Minimum interval between two alerts.
-pub const BETWEEN_ALERTS: SignedDuration = SignedDuration::from_mins(5);
+pub const ALERT_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 /// Interval until the next alert if it contains something that no alert has reported.
-const BETWEEN_NEWS: SignedDuration = SignedDuration::from_secs(60);
+const NEWS_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 /// Time limit for the store to queue the messages about a trouble.
-const QUEUED_WITHIN: Duration = Duration::from_secs(10);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of messages kept in memory for a retry if the store does not accept them.
 const MAX_UNKEPT: usize = 50;
 /// Maximum number of messages remembered as reported.
-const MAX_TOLD: usize = 500;
+const MAX_ANNOUNCED: usize = 500;
 /// Interval between two looks at the outbox, to which others add digests.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+const RECHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 /// Maximum number of lines per level from before a restart that are searched for an alert.
-const MOST_LINES_OF_BEFORE: usize = 20_000;
+const MAX_EARLIER_LINES: usize = 20_000;
 /// Time limit of an orderly stop for a mail that is being sent.
-const STOPPED_WITHIN: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Name of the document about the last alert.
 const ALERTS: &str = "mail/alerts";
@@ -98,7 +98,7 @@ pub struct Mailer {
 impl Mailer {
     /// Creates a mailer with the outbox in `store`; alerts come from `logs` and `troubles`.
     pub fn new(store: Store, clock: Clock, settings: Settings, logs: Option<Logs>, troubles: Troubles) -> Self {
-        let delivery = Delivery::new(store.clone(), clock.clone(), settings.clone(), troubles.clone(), SENT_WITHIN);
+        let delivery = Delivery::new(store.clone(), clock.clone(), settings.clone(), troubles.clone(), SEND_TIMEOUT);
         Self {
             store,
             clock,
@@ -145,7 +145,7 @@ impl Mailer {
             // A mail that is being sent may finish, so that it is not sent twice.
             let stopped = async {
                 stop.cancelled().await;
-                tokio::time::sleep(STOPPED_WITHIN).await;
+                tokio::time::sleep(STOP_TIMEOUT).await;
             };
             let next = tokio::select! {
                 next = worked => next,
@@ -178,23 +178,23 @@ impl Mailer {
             let now = self.clock.now();
             let alerts = self.logs.as_ref().map(Logs::alerts);
             // An alert that is made soon includes what comes until then.
-            let soon_enough = now.checked_add(BETWEEN_NEWS).unwrap_or(now);
+            let soon_enough = now.checked_add(NEWS_INTERVAL).unwrap_or(now);
             let waits = self.alert_at.is_none_or(|at| at > soon_enough);
             let is_news = waits && alerts.is_some_and(|alerts| alerts.holds_news(&self.told));
             if (self.alert_at.is_none() || is_news) && alerts.is_some_and(|alerts| !alerts.is_empty()) {
-                let between = if is_news { BETWEEN_NEWS } else { BETWEEN_ALERTS };
+                let between = if is_news { NEWS_INTERVAL } else { ALERT_INTERVAL };
                 let quiet = self.mark.made_at.and_then(|at| at.checked_add(between).ok());
-                let soon = now.checked_add(FIRST_ALERT_AFTER).unwrap_or(now);
+                let soon = now.checked_add(FIRST_ALERT_DELAY).unwrap_or(now);
                 // A clock that was set back must not delay an alert for long.
                 let latest = now.checked_add(between).unwrap_or(now);
                 let due = quiet.map_or(soon, |quiet| quiet.max(soon)).min(latest);
                 self.alert_at = Some(self.alert_at.map_or(due, |known| known.min(due)));
             }
-            let look = now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
+            let look = now.checked_add(RECHECK_INTERVAL).unwrap_or(Timestamp::MAX);
             let until = [self.alert_at, next_try].into_iter().flatten().fold(look, Timestamp::min);
             let came = async {
                 match &self.logs {
-                    Some(logs) if self.alert_at.is_none_or(|at| at > soon_enough) => logs.alerts().came().await,
+                    Some(logs) if self.alert_at.is_none_or(|at| at > soon_enough) => logs.alerts().add_arrived().await,
                     Some(_) | None => std::future::pending().await,
                 }
             };
@@ -228,7 +228,7 @@ impl Mailer {
             let mut summary = AlertBatch::default();
             for level in LogLevel::ALL.into_iter().filter(|known| *known >= level) {
                 let lines = Query::group("level", u64::from(level.number())).from(since).to(begun_at);
-                for key in reader.keys::<LogLine>(&lines.limit(MOST_LINES_OF_BEFORE))?.keys {
+                for key in reader.keys::<LogLine>(&lines.limit(MAX_EARLIER_LINES))?.keys {
                     let line = reader.get::<LogLine>(&key).ok().flatten();
                     // A trouble has its own record, and is noticed again if it has none.
                     let of_lines = |line: &LogLine| line.action != MAIL && !line.fields.contains_key(trouble::FIELD);
@@ -255,7 +255,7 @@ impl Mailer {
         }
         self.alert_at = None;
         let summary = logs.alerts().take();
-        if self.told.len() > MAX_TOLD {
+        if self.told.len() > MAX_ANNOUNCED {
             self.told.clear();
         }
         self.told.extend(summary.kinds());
@@ -296,7 +296,7 @@ impl Mailer {
             let of_store = mail.trouble.as_ref().filter(|trouble| trouble.key == trouble::STORE);
             if arrived {
                 if let (Some(trouble), Some(aside)) = (of_store, self.troubles.aside()) {
-                    aside.note(trouble);
+                    aside.record_notified(trouble);
                 }
             } else if self.unkept.len() < MAX_UNKEPT {
                 self.unkept.push(mail);
@@ -332,10 +332,10 @@ impl Mailer {
             open.map_or(Ok(()), |open| trouble::save(writer, &open))
         });
         // A hanging disk must not block: it may be the very trouble to report.
-        let queued = tokio::time::timeout(QUEUED_WITHIN, queued).await;
+        let queued = tokio::time::timeout(QUEUE_TIMEOUT, queued).await;
         match queued {
             Ok(Ok(())) => return self.troubles.aside().iter().for_each(Aside::clear),
-            Ok(Err(StoreError::Closed)) => return self.troubles.give_back(told),
+            Ok(Err(StoreError::Closed)) => return self.troubles.put_back(told),
             Ok(Err(error)) => report("keep what is told of a trouble", Some(&error)),
             Err(_) => overtaken.store(true, Ordering::Release),
         }
@@ -359,7 +359,7 @@ pub async fn tell_without_store(config: &Config, trouble: &Trouble, aside: &Asid
     let sent = futures_util::future::join_all(sent).await;
     if sent.into_iter().any(|arrived| arrived) {
         aside.prepare();
-        aside.note(trouble);
+        aside.record_notified(trouble);
     }
 }
 

@@ -113,12 +113,12 @@ pub struct Mail {
 
 /// First delay between two tries; it doubles each time.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+const MAX_WAIT: SignedDuration = SignedDuration::from_hours(1);
 /// Time after which a mail is given up, as is usual for mail servers.
-const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
+const GIVE_UP_TIMEOUT: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 /// Maximum age of a waiting alert that new lines join.
-const JOINED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+const MAX_JOINED_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 impl Mail {
     /// Creates a mail with log lines for `channel`, not stored yet.
@@ -177,14 +177,13 @@ impl Mail {
         self.state = match (self.to.is_empty(), self.delivered) {
             (true, 0) => MailState::Refused,
             (true, _) => MailState::Sent,
-            (false, _) if now.duration_since(self.created_at) >= GIVEN_UP_AFTER => MailState::GivenUp,
+            (false, _) if now.duration_since(self.created_at) >= GIVE_UP_TIMEOUT => MailState::GivenUp,
             (false, _) => MailState::Queued,
         };
         if self.state == MailState::Queued {
             let doubled =
                 FIRST_WAIT.saturating_mul(1_i32.checked_shl(self.tries.saturating_sub(1)).unwrap_or(i32::MAX));
-            self.try_at =
-                now.checked_add(if doubled.is_positive() { doubled.min(LONGEST_WAIT) } else { LONGEST_WAIT }).ok();
+            self.try_at = now.checked_add(if doubled.is_positive() { doubled.min(MAX_WAIT) } else { MAX_WAIT }).ok();
         } else {
             self.ended_at = Some(now);
         }
@@ -234,7 +233,7 @@ pub fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
             let Some(mut waiting) = writer.get::<Mail>(&id)? else { continue };
             // One that some recipients already have must not change for the others, and an old one
             // may be given up soon.
-            let fresh = new.created_at.duration_since(waiting.created_at) < JOINED_WITHIN;
+            let fresh = new.created_at.duration_since(waiting.created_at) < MAX_JOINED_AGE;
             let same = (waiting.kind, waiting.channel) == (new.kind, new.channel);
             if same && waiting.delivered == 0 && fresh {
                 waiting.summary.get_or_insert_default().absorb(summary.clone());

@@ -18,11 +18,11 @@ use crate::config::{MailConfig, MailSecurity};
 use crate::platform::os;
 
 /// Time limit to establish a connection.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit for the server's reply to QUIT.
-const LEFT_WITHIN: Duration = Duration::from_secs(1);
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time limit for a mail from the connection to the server's final reply.
-pub const SENT_WITHIN: Duration = Duration::from_mins(1);
+pub const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Reply code with which a server requests more data during sign-in.
 const CHALLENGE: u16 = 334;
@@ -138,7 +138,7 @@ impl Post {
 
     async fn signed_in(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
         let wrapped = (self.security == MailSecurity::Tls).then(|| self.tls.clone());
-        let timeout = Some(CONNECTED_WITHIN.min(self.patience));
+        let timeout = Some(CONNECT_TIMEOUT.min(self.patience));
         let server = (self.host.as_str(), self.port);
         let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, wrapped, None).await?;
         if self.security == MailSecurity::StartTls {
@@ -216,7 +216,7 @@ async fn hand_over(
 
 /// Closes the connection and ignores the server's reply.
 async fn leave(connection: &mut AsyncSmtpConnection) {
-    let _ = tokio::time::timeout(LEFT_WITHIN, connection.quit()).await;
+    let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
 }
 
 /// Returns the name of this machine in the greeting: the configured one, else its own full name,

@@ -10,11 +10,11 @@ use tokio::sync::Notify;
 /// A source of the current instant (UTC). Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    turned: Option<Arc<Hand>>,
+    turned: Option<Arc<ManualClock>>,
 }
 
 #[derive(Debug)]
-struct Hand {
+struct ManualClock {
     at: Mutex<Timestamp>,
     turned: Notify,
     /// Speed as a multiple of the machine's clock; `None` for a clock that does not run.
@@ -22,11 +22,11 @@ struct Hand {
 }
 
 /// Real time between two steps of a clock that runs fast: long enough that waiting for it does not spin.
-const TURNED_EVERY: Duration = Duration::from_millis(100);
+const STEP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Time after which a wait checks the machine's clock again, which may have jumped, or stood still while the machine
 /// slept.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Clock {
     /// Returns the machine's clock.
@@ -35,7 +35,7 @@ impl Clock {
     }
 
     /// Makes a clock that stands still at `at` until [`Clock::set`] or [`Clock::advance`] moves it.
-    pub fn turned_by_hand(at: Timestamp) -> Self {
+    pub fn manual(at: Timestamp) -> Self {
         Self::hand(at, None)
     }
 
@@ -46,7 +46,7 @@ impl Clock {
     }
 
     fn hand(at: Timestamp, speed: Option<u32>) -> Self {
-        Self { turned: Some(Arc::new(Hand { at: Mutex::new(at), turned: Notify::new(), speed })) }
+        Self { turned: Some(Arc::new(ManualClock { at: Mutex::new(at), turned: Notify::new(), speed })) }
     }
 
     /// Returns the speed of a clock that runs fast, as a multiple of the machine's clock.
@@ -57,15 +57,15 @@ impl Clock {
     /// Returns the instant for limits that concern people: the duration of a session, the wait after a wrong password.
     /// It is [`Clock::now`], except for a clock that runs fast: then it is the machine's, because people do not run
     /// fast.
-    pub fn for_people(&self) -> Timestamp {
+    pub fn wall_now(&self) -> Timestamp {
         if self.speed().is_some() { Self::system().now() } else { self.now() }
     }
 
     /// Advances a clock that runs fast, steadily and forever. Any other clock stays as it is.
     pub async fn run(&self) {
         let Some(speed) = self.speed() else { return std::future::pending().await };
-        let step = SignedDuration::try_from(TURNED_EVERY.saturating_mul(speed)).unwrap_or(SignedDuration::MAX);
-        let mut turns = tokio::time::interval(TURNED_EVERY);
+        let step = SignedDuration::try_from(STEP_INTERVAL.saturating_mul(speed)).unwrap_or(SignedDuration::MAX);
+        let mut turns = tokio::time::interval(STEP_INTERVAL);
         turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             turns.tick().await;
@@ -123,13 +123,13 @@ impl Clock {
                     return;
                 }
                 let left = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
-                tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+                tokio::time::sleep(left.min(RECHECK_INTERVAL)).await;
             }
         }
     }
 
     /// Waits for `span` from now on, as [`Clock::until`] does.
-    pub async fn pass(&self, span: SignedDuration) {
+    pub async fn sleep(&self, span: SignedDuration) {
         self.until(self.now().checked_add(span).unwrap_or(Timestamp::MAX)).await;
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_turned_clock_moves_only_by_hand_and_for_all_who_share_it() {
         let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-        let clock = Clock::turned_by_hand(start);
+        let clock = Clock::manual(start);
         let shared = clock.clone();
         clock.advance(SignedDuration::from_hours(2));
         assert_eq!(shared.now().to_string(), "2026-11-21T12:00:00Z");
@@ -150,11 +150,11 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_ends_when_the_clock_is_turned_far_enough_and_not_before() {
-        let clock = Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap());
+        let clock = Clock::manual("2026-11-21T10:00:00Z".parse().unwrap());
         let waiting = tokio::spawn({
             let clock = clock.clone();
             async move {
-                clock.pass(SignedDuration::from_mins(10)).await;
+                clock.sleep(SignedDuration::from_mins(10)).await;
                 clock.now()
             }
         });
@@ -171,23 +171,23 @@ mod tests {
     async fn a_fast_clock_runs_steadily_and_people_do_not_run_with_it() {
         let clock = Clock::fast(14_400);
         assert_eq!(clock.speed(), Some(14_400));
-        let (begun, people) = (clock.now(), clock.for_people());
+        let (begun, people) = (clock.now(), clock.wall_now());
         tokio::select! {
             () = clock.run() => {}
-            () = clock.pass(SignedDuration::from_hours(2)) => {}
+            () = clock.sleep(SignedDuration::from_hours(2)) => {}
         }
         // The real duration is some seconds, however busy the machine is.
         let passed = clock.now().duration_since(begun);
         assert!(passed >= SignedDuration::from_hours(2) && passed < SignedDuration::from_hours(3), "{passed:?}");
-        assert!(clock.for_people().duration_since(people) < SignedDuration::from_mins(30));
-        let other = Clock::turned_by_hand(begun);
-        assert_eq!((other.speed(), other.for_people()), (None, other.now()));
+        assert!(clock.wall_now().duration_since(people) < SignedDuration::from_mins(30));
+        let other = Clock::manual(begun);
+        assert_eq!((other.speed(), other.wall_now()), (None, other.now()));
     }
 
     #[tokio::test]
     async fn a_clock_that_is_set_back_ends_the_wait_of_who_asked_to_be_told() {
         let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-        let clock = Clock::turned_by_hand(start);
+        let clock = Clock::manual(start);
         let later = start + SignedDuration::from_hours(1);
         let waiting = tokio::spawn({
             let clock = clock.clone();

@@ -51,7 +51,7 @@ pub fn host_name() -> String {
 
 /// Returns free memory to the system: after a peak the C library keeps it, in pieces.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn give_memory_back() {
+pub fn return_free_memory() {
     unsafe extern "C" {
         fn malloc_trim(pad: usize) -> i32;
     }
@@ -61,7 +61,7 @@ pub fn give_memory_back() {
 
 /// Does nothing: this C library returns memory by itself.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn give_memory_back() {}
+pub fn return_free_memory() {}
 
 /// Does nothing: this C library has no such modules.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

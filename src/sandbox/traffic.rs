@@ -8,7 +8,7 @@ use super::call::{Call, Endpoint, Remote};
 use super::fault::{FaultKind, Moment};
 
 /// Number of exchanges that are kept; the counts are not limited.
-const KEPT: usize = 20_000;
+const MAX_KEPT: usize = 20_000;
 
 /// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Traffic {
         if let Some(endpoint) = call.endpoint {
             *self.counts.entry(endpoint).or_default() += 1;
         }
-        if self.exchanges.len() >= KEPT {
+        if self.exchanges.len() >= MAX_KEPT {
             self.exchanges.pop_front();
         }
         self.exchanges.push_back(Exchange {

@@ -9,7 +9,7 @@ use super::timetable::Timetable;
 
 /// Number of due moments remembered as run: enough for an hourly batch after the clock is set back
 /// by a day.
-const KEPT: usize = 100;
+const MAX_KEPT: usize = 100;
 
 /// Persisted state of a batch's schedule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl Schedule {
         if let Some(due) = due {
             remembered.seen = now;
             remembered.done.push(due);
-            let surplus = remembered.done.len().saturating_sub(KEPT);
+            let surplus = remembered.done.len().saturating_sub(MAX_KEPT);
             remembered.done.drain(..surplus);
         }
         let next = next_open(timetable, &remembered, now).and_then(|next| next.checked_add(self.jitter).ok());
@@ -296,7 +296,7 @@ mod tests {
             unique.sort_unstable();
             unique.dedup();
             // A moment handled so long ago that it is no longer remembered may come again.
-            prop_assert!(unique.len() == after.len() || after.len() > KEPT);
+            prop_assert!(unique.len() == after.len() || after.len() > MAX_KEPT);
             let timetable = story.schedule.timetable.clone().unwrap();
             let mut moment = begin;
             while let Some(next) = timetable.next_after(moment).filter(|next| *next <= story.now - story.schedule.jitter) {

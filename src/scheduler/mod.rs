@@ -31,13 +31,13 @@ use crate::store::StoreError;
 use live::Reporter;
 
 /// Upper bound on the time until the settings are read again.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+const RECHECK_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 /// Delay before a store that failed is tried again.
 const TROUBLE_WAIT: Duration = Duration::from_secs(5);
 /// Delay before a batch that could not begin is tried again.
 const BEGIN_AGAIN: Duration = Duration::from_mins(1);
 /// Number of endings by which a subscriber may lag.
-const ENDINGS: usize = 64;
+const MAX_ENDINGS: usize = 64;
 
 /// Handle to run batches and to request them. Clones share the same state.
 #[derive(Clone)]
@@ -96,7 +96,7 @@ impl Scheduler {
                 wake: Notify::new(),
                 running: Mutex::default(),
                 live: watch::channel(LiveBatches::new()).0,
-                endings: broadcast::channel(ENDINGS).0,
+                endings: broadcast::channel(MAX_ENDINGS).0,
                 at_work: AtomicBool::new(false),
             }),
         }
@@ -227,7 +227,7 @@ impl SchedulerInner {
     /// round: it is logged once, not on every round.
     async fn turn(self: &Arc<Self>, trouble: &mut Option<StoreError>, stop: &CancellationToken, batches: &TaskTracker) {
         let now = self.context.clock.now();
-        let latest = now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
+        let latest = now.checked_add(RECHECK_INTERVAL).unwrap_or(Timestamp::MAX);
         match self.look(now, stop, batches).await {
             Ok(next) => {
                 *trouble = None;

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Upper bound on a step of local clocks, which is mostly an hour; the largest ever was a day, at
 /// the date line.
-const LARGEST_STEP: SignedDuration = SignedDuration::from_hours(25);
+const MAX_STEP: SignedDuration = SignedDuration::from_hours(25);
 
 /// The due moments of one batch.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Timetable {
             return self.cron.find_previous_occurrence(&from, true).ok().map(|last| last.timestamp());
         }
         // In the second of two repeated hours a reading that is ahead may have passed already.
-        let ahead = self.zone.to_datetime(instant.checked_add(LARGEST_STEP).ok()?);
+        let ahead = self.zone.to_datetime(instant.checked_add(MAX_STEP).ok()?);
         let mut reading = self.cron.find_previous_occurrence(&ahead, true).ok()?;
         loop {
             match self.instant_of(reading)? {

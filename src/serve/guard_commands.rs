@@ -26,19 +26,19 @@ use crate::update::worker::Voice;
 use crate::web::{Web, router};
 
 /// Time limit of our own answer over HTTP.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit for running work to reach a safe point; after it the update has to be requested again later.
-const DRAINED_WITHIN: Duration = Duration::from_secs(110);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(110);
 
 /// Upper bound on our own answer over HTTP, in bytes.
-const LONGEST_ANSWER: usize = 64 * 1024;
+const MAX_ANSWER_LENGTH: usize = 64 * 1024;
 
 /// Space with which the previous release can come back if a bad one has filled the disk, in bytes.
-const ROOM_FOR_THE_WAY_BACK: u64 = 16 * 1024 * 1024;
+const ROLLBACK_RESERVE: u64 = 16 * 1024 * 1024;
 
 /// Minimum of free space, in bytes; with less, nothing works for long.
-const LEAST_ROOM: u64 = 1024 * 1024;
+const MIN_FREE_SPACE: u64 = 1024 * 1024;
 
 /// Key of the document that a probe writes and reads.
 const PROBE: &str = "update/probe";
@@ -67,24 +67,26 @@ struct Health {
 
 impl Duty {
     /// Answers the guard until it asks the worker to stop. Waits forever if the guard sends nothing more.
-    pub async fn until_told_to_stop(&self, told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
+    pub async fn run_until_stopped(&self, told: &mut mpsc::UnboundedReceiver<GuardMessage>) {
         while let Some(told) = told.recv().await {
             match told {
                 GuardMessage::Stop { .. } => return,
-                GuardMessage::Known { known } => self.web.guard.learn(known),
+                GuardMessage::Known { known } => self.web.guard.set_status(known),
                 GuardMessage::Probe { nth } => {
-                    if release::fault() == Some("never answers") {
+                    if release::injected_fault() == Some("never answers") {
                         continue;
                     }
                     let (version, problem) = match self.probe().await {
-                        Ok(_) if release::fault() == Some("answers as another version") => ("9.9.9".to_owned(), None),
+                        Ok(_) if release::injected_fault() == Some("answers as another version") => {
+                            ("9.9.9".to_owned(), None)
+                        }
                         Ok(version) => (version, None),
                         Err(problem) => (release::version().to_owned(), Some(problem)),
                     };
-                    self.voice.say(&WorkerMessage::Probed { nth, version, problem });
+                    self.voice.send(&WorkerMessage::Probed { nth, version, problem });
                 }
-                GuardMessage::BackUp => self.voice.say(&WorkerMessage::BackedUp { problem: self.back_up().await }),
-                GuardMessage::Drain => self.voice.say(&WorkerMessage::Drained { problem: self.drain().await }),
+                GuardMessage::BackUp => self.voice.send(&WorkerMessage::BackedUp { problem: self.back_up().await }),
+                GuardMessage::Drain => self.voice.send(&WorkerMessage::Drained { problem: self.drain().await }),
                 GuardMessage::Undrain | GuardMessage::Commit => {
                     if !self.web.context.gate.is_open() {
                         tracing::info!(
@@ -107,7 +109,7 @@ impl Duty {
     async fn probe(&self) -> Result<String, String> {
         let in_folder =
             |error: io::Error| format!("{} does not tell how much room there is: {error}", self.data.display());
-        if room_in(&self.data).map_err(in_folder)? < LEAST_ROOM {
+        if room_in(&self.data).map_err(in_folder)? < MIN_FREE_SPACE {
             return Err(format!("the disk is full: there is no room left in {}", self.data.display()));
         }
         let (store, at) = (&self.web.context.store, self.web.context.clock.now());
@@ -126,7 +128,7 @@ impl Duty {
                 drop(connection);
                 let request = Request::get("/healthz").body(Body::empty()).map_err(|error| over_http(&error))?;
                 let answer = router(self.web.clone()).oneshot(request).await.map_err(|error| over_http(&error))?;
-                return axum::body::to_bytes(answer.into_body(), LONGEST_ANSWER)
+                return axum::body::to_bytes(answer.into_body(), MAX_ANSWER_LENGTH)
                     .await
                     .map_err(|error| over_http(&error));
             }
@@ -137,9 +139,9 @@ impl Duty {
             let request = request.map_err(|error| over_http(&error))?;
             let answer = sender.send_request(request).await.map_err(|error| over_http(&error))?;
             let body = Body::new(answer.into_body());
-            axum::body::to_bytes(body, LONGEST_ANSWER).await.map_err(|error| over_http(&error))
+            axum::body::to_bytes(body, MAX_ANSWER_LENGTH).await.map_err(|error| over_http(&error))
         };
-        let body = tokio::time::timeout(ANSWERED_WITHIN, asked).await;
+        let body = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
         let body = body.map_err(|_| over_http(&"it took longer than 5 seconds"))??;
         let health: Health = serde_json::from_slice(&body).map_err(|error| over_http(&error))?;
         Ok(health.version)
@@ -153,7 +155,7 @@ impl Duty {
             Ok(Err(error)) => return Some(error.to_string()),
             Err(error) => return Some(error.to_string()),
         }
-        let held = reserve::hold(&self.data, ROOM_FOR_THE_WAY_BACK);
+        let held = reserve::reserve(&self.data, ROLLBACK_RESERVE);
         let no_room = |error| format!("{} has no room for it and for a way back ({error})", self.data.display());
         held.err().map(no_room)
     }
@@ -167,7 +169,7 @@ impl Duty {
 
     async fn drain(&self) -> Option<String> {
         tracing::info!(action = "update", "batches and mails wait, to make room for another release");
-        if tokio::time::timeout(DRAINED_WITHIN, self.web.scheduler.drain()).await.is_ok() {
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.web.scheduler.drain()).await.is_ok() {
             return None;
         }
         let still = self.web.scheduler.commands_running().join(", ");

@@ -34,19 +34,19 @@ use crate::web::{self, Certificate, Connections, Guesses, Limits, Passwords, Rea
 
 /// Time limit of an orderly stop: requests finish, batches come to a safe point, the store is closed. After it the
 /// process may be ended; nothing is lost by that either.
-pub const STOP_WITHIN: Duration = Duration::from_secs(30);
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Interval of the looks at notifications that wait in the inbox; new ones are handled as they arrive.
-const INBOX_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_secs(1);
+const INBOX_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 
 /// Interval of the attempts to bind `server.metricsListen`.
-const METRICS_TRIED_EVERY: Duration = Duration::from_secs(2);
+const METRICS_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Upper bound on the connections to the metrics' listener.
-const METRICS_CONNECTIONS: usize = 32;
+const MAX_METRICS_CONNECTIONS: usize = 32;
 /// Interval at which the buffers of the metrics are emptied.
-const METRICS_TIDIED_EVERY: Duration = Duration::from_secs(5);
+const METRICS_TIDY_INTERVAL: Duration = Duration::from_secs(5);
 /// Interval at which data past its retention is removed.
-const RETENTION_EVERY: SignedDuration = SignedDuration::from_hours(24);
+const RETENTION_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 
 /// The reason why the appliance does not start, by the part to fix.
 #[derive(Debug, Error)]
@@ -103,7 +103,7 @@ impl Appliance {
         let logs = Logs::current();
         if let Some(logs) = &logs {
             logs.follow(settings.clone());
-            logs.keep_in(&context.store)?;
+            logs.store_in(&context.store)?;
         }
         for notice in &settings.get().notices {
             match notice.level {
@@ -151,7 +151,7 @@ impl Appliance {
         let monitor = Monitor::new(web.context.clone(), web.settings.clone(), certificate.clone());
         tasks.spawn(monitor.run(stop.clone()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(work_off_inbox(web.clone())));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(drain_inbox_for_ever(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
         tasks.spawn(web.scheduler.clone().work(stop.clone()));
@@ -166,8 +166,8 @@ impl Appliance {
         }
         let settings = web.settings.clone();
         let connections = Connections::new(web::router(web.clone()), certificate, Limits::of_this_process())
-            .behind(web.context.gate.clone())
-            .through(move |address| settings.get().server.is_trusted_proxy(address));
+            .close_while(web.context.gate.clone())
+            .lift_bound_for(move |address| settings.get().server.is_trusted_proxy(address));
         tasks.spawn(connections.serve(listener, stop.clone()));
         if let Some(address) = web.settings.get().server.metrics_listen {
             tasks.spawn(show_metrics(web.clone(), address, stop.clone()));
@@ -193,7 +193,7 @@ impl Appliance {
     /// Stops in good order: nothing new begins, requests finish, batches come to a safe point, and the store is closed.
     /// Returns when that is done.
     pub async fn stop(self) -> Result<(), StoreError> {
-        self.web.readiness.unready(msg!("problem-ending"));
+        self.web.readiness.mark_unready(msg!("problem-ending"));
         if let Err(error) = monitor::end(&self.web.context).await {
             tracing::warn!(action = "serve", "it cannot be kept that the service was stopped: {error}");
         }
@@ -212,7 +212,7 @@ impl Appliance {
         let closed = tokio::task::spawn_blocking(move || {
             // Keeps the last lines while there is a store for them.
             if let Some(logs) = logs {
-                logs.let_go();
+                logs.release_store();
             }
             store.close()
         });
@@ -242,11 +242,12 @@ async fn show_metrics(web: Web, address: SocketAddr, stop: CancellationToken) {
             }
             Err(_) => {}
         }
-        if stop.run_until_cancelled(tokio::time::sleep(METRICS_TRIED_EVERY)).await.is_none() {
+        if stop.run_until_cancelled(tokio::time::sleep(METRICS_RETRY_INTERVAL)).await.is_none() {
             return;
         }
     };
-    let limits = Limits { connections: METRICS_CONNECTIONS, of_address: METRICS_CONNECTIONS, ..Limits::default() };
+    let limits =
+        Limits { connections: MAX_METRICS_CONNECTIONS, of_address: MAX_METRICS_CONNECTIONS, ..Limits::default() };
     Connections::new(web::metrics_router(web, address), None, limits).serve(listener, stop).await;
 }
 
@@ -257,13 +258,13 @@ async fn read_salts(web: Web) {
 
 /// Handles notifications as they arrive, and again those that wait. Notifications about vendors sometimes wait for
 /// remotes: they have a loop of their own, which nothing else waits for.
-async fn work_off_inbox(web: Web) {
+async fn drain_inbox_for_ever(web: Web) {
     let (vendors, clock) = (Notify::new(), &web.context.clock);
     let payments = async {
         loop {
             let stored = web.inbox.notified();
             // Computed before the look, so that what becomes due during it is looked at in time.
-            let look_again = clock.now().checked_add(INBOX_LOOKED_AT_EVERY).unwrap_or(Timestamp::MAX);
+            let look_again = clock.now().checked_add(INBOX_INTERVAL).unwrap_or(Timestamp::MAX);
             if let Err(error) = jobs::drain_inbox(&web.context).await {
                 tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
             }
@@ -290,7 +291,7 @@ async fn work_off_inbox(web: Web) {
 /// Empties the buffers in which times gather, even if the metrics are never read.
 async fn tidy_metrics() {
     loop {
-        tokio::time::sleep(METRICS_TIDIED_EVERY).await;
+        tokio::time::sleep(METRICS_TIDY_INTERVAL).await;
         metrics::tidy();
     }
 }
@@ -301,6 +302,6 @@ async fn keep_retention(web: Web) {
         if let Err(error) = jobs::retention(&web.context).await {
             tracing::error!(action = "retention", "what is to be removed stays until tomorrow: {error}");
         }
-        web.context.clock.pass(RETENTION_EVERY).await;
+        web.context.clock.sleep(RETENTION_INTERVAL).await;
     }
 }

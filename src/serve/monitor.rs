@@ -11,38 +11,38 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{LogLevel, Settings};
-use crate::domain::attempt::CLOCKS_DIFFER;
+use crate::domain::attempt::CLOCK_DIFFERENCE_LIMIT;
 use crate::jobs::{self, Context};
 use crate::mail;
 use crate::platform::metrics;
 use crate::remote::CallError;
 use crate::store::{StoreError, View};
 use crate::text::message::msg;
-use crate::trouble::{self, AGAIN_AFTER, Noticed};
+use crate::trouble::{self, Noticed, RETRY_INTERVAL};
 use crate::web::Certificate;
 
 /// Action of the monitor's log lines.
 const ACTION: &str = "monitor";
 /// Interval of the looks.
-const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
+const CHECK_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 /// Interval of the probes while a trouble is open.
-const PROBE_EVERY: SignedDuration = SignedDuration::from_secs(60);
-/// Time of silence after which a remote is a trouble, if at least [`SILENT_CALLS`] calls were not answered.
-const SILENT_FOR: SignedDuration = SignedDuration::from_secs(20);
+const PROBE_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
+/// Time of silence after which a remote is a trouble, if at least [`MIN_SILENT_CALLS`] calls were not answered.
+const SILENCE_LIMIT: SignedDuration = SignedDuration::from_secs(20);
 /// Minimum number of unanswered calls in a row.
-const SILENT_CALLS: u32 = 3;
+const MIN_SILENT_CALLS: u32 = 3;
 /// Time limit of a probe; without an answer in time the trouble persists.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Duration from which a single commit is a trouble.
-const STUCK_AFTER: Duration = Duration::from_secs(5);
+const STUCK_LIMIT: Duration = Duration::from_secs(5);
 /// Number of slow commits in a row that is a trouble.
-const SLOW_COMMITS: u32 = 3;
+const MIN_SLOW_COMMITS: u32 = 3;
 /// Time before the certificate's expiry from which people are warned.
-const CERTIFICATE_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
+const CERTIFICATE_WARNING_LIMIT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Time before the certificate's expiry from which the warning is at CRITICAL.
-const CERTIFICATE_CRITICAL: SignedDuration = SignedDuration::from_hours(3 * 24);
+const CERTIFICATE_CRITICAL_LIMIT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// Running time after which the service counts as working again.
-const WORKS_AFTER: SignedDuration = SignedDuration::from_secs(30);
+const WORKS_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
 /// Key of the document that marks a running service on this store; the mark stays if the service ends without an
 /// orderly stop.
@@ -77,7 +77,7 @@ impl Monitor {
     pub fn new(context: Context, settings: Settings, certificate: Option<Certificate>) -> Self {
         let now = context.clock.now();
         // Troubles that the previous process has left open are probed soon.
-        let probed_at = now.checked_sub(PROBE_EVERY).and_then(|at| at.checked_add(LOOK_EVERY)).unwrap_or(now);
+        let probed_at = now.checked_sub(PROBE_INTERVAL).and_then(|at| at.checked_add(CHECK_INTERVAL)).unwrap_or(now);
         let (silent_since, compared) = ([None; 2], None);
         Self { context, settings, certificate, unusable: None, silent_since, compared, started_at: now, probed_at }
     }
@@ -92,9 +92,9 @@ impl Monitor {
             tracing::warn!(action = ACTION, "it cannot be kept that the service is at work: {error}");
         }
         loop {
-            self.look().await;
+            self.observe().await;
             let now = self.context.clock.now();
-            if now.duration_since(self.probed_at).abs() >= PROBE_EVERY {
+            if now.duration_since(self.probed_at).abs() >= PROBE_INTERVAL {
                 self.probed_at = now;
                 self.probe().await;
             }
@@ -108,35 +108,35 @@ impl Monitor {
         let clock = &self.context.clock;
         if clock.speed().is_some() {
             // If the clock runs fast, the machine does not.
-            tokio::time::sleep(LOOK_EVERY.unsigned_abs()).await;
+            tokio::time::sleep(CHECK_INTERVAL.unsigned_abs()).await;
         } else {
-            clock.pass(LOOK_EVERY).await;
+            clock.sleep(CHECK_INTERVAL).await;
         }
     }
 
-    fn noticed(&self) -> Noticed<'static> {
+    fn observed(&self) -> Noticed<'static> {
         Noticed { action: ACTION, batch: None, at: self.context.clock.now() }
     }
 
     /// Takes one look at the remotes, the disk, the certificate and the clock.
-    async fn look(&mut self) {
-        self.look_at_remotes().await;
+    async fn observe(&mut self) {
+        self.check_remotes().await;
         let pace = self.context.store.pace();
-        if pace.under_way >= STUCK_AFTER || pace.slow_in_a_row >= SLOW_COMMITS {
+        if pace.under_way >= STUCK_LIMIT || pace.slow_in_a_row >= MIN_SLOW_COMMITS {
             let seconds = pace.under_way.max(pace.last).as_secs();
             self.report(trouble::SLOW_DISK, LogLevel::Error, msg!("trouble-slow-disk", seconds));
         }
         self.refresh_certificate().await;
-        self.look_at_certificate();
+        self.check_certificate();
         self.compare_clocks().await;
-        if self.context.clock.now().duration_since(self.started_at).abs() >= WORKS_AFTER {
-            self.context.troubles.resolve(trouble::SERVICE, self.noticed());
+        if self.context.clock.now().duration_since(self.started_at).abs() >= WORKS_INTERVAL {
+            self.context.troubles.resolve(trouble::SERVICE, self.observed());
         }
     }
 
     /// Reports a remote that has answered nothing for some time, once a probe finds it silent too: single calls fail
     /// for other reasons.
-    async fn look_at_remotes(&mut self) {
+    async fn check_remotes(&mut self) {
         let now = self.context.clock.now();
         let remotes = [
             (trouble::MIRAKL, "Mirakl", self.context.mirakl.silence()),
@@ -151,7 +151,7 @@ impl Monitor {
                 continue;
             };
             let first = *since.get_or_insert(now);
-            let lasts = silence.calls >= SILENT_CALLS && now.duration_since(first) >= SILENT_FOR;
+            let lasts = silence.calls >= MIN_SILENT_CALLS && now.duration_since(first) >= SILENCE_LIMIT;
             if !lasts || self.is_open(key) {
                 continue;
             }
@@ -159,7 +159,7 @@ impl Monitor {
                 if key == trouble::HIPAY { answers(&self.balance().await) } else { answers(&self.version().await) };
             if !is_back {
                 let message = msg!("trouble-silent", name, since = first.to_string(), reason = &silence.reason);
-                self.context.troubles.report(key, LogLevel::Error, message, self.noticed());
+                self.context.troubles.report(key, LogLevel::Error, message, self.observed());
             }
         }
     }
@@ -182,19 +182,19 @@ impl Monitor {
         self.unusable = None;
     }
 
-    fn look_at_certificate(&self) {
+    fn check_certificate(&self) {
         let Some((file, until)) = self.certificate.as_ref().and_then(Certificate::ends) else { return };
         ::metrics::gauge!(metrics::CERTIFICATE_EXPIRY).set(until.as_duration().as_secs_f64());
         let left = until.duration_since(self.context.clock.now());
-        if left > CERTIFICATE_WARNING {
-            self.context.troubles.resolve(trouble::CERTIFICATE, self.noticed());
+        if left > CERTIFICATE_WARNING_LIMIT {
+            self.context.troubles.resolve(trouble::CERTIFICATE, self.observed());
             return;
         }
-        let level = if left > CERTIFICATE_CRITICAL { LogLevel::Error } else { LogLevel::Critical };
+        let level = if left > CERTIFICATE_CRITICAL_LIMIT { LogLevel::Error } else { LogLevel::Critical };
         let known = self.context.troubles.open().into_iter().find(|trouble| trouble.key == trouble::CERTIFICATE);
-        let noticed = self.noticed();
+        let noticed = self.observed();
         if known.is_some_and(|known| {
-            known.level >= level.number() && noticed.at.duration_since(known.told_at) < AGAIN_AFTER
+            known.level >= level.number() && noticed.at.duration_since(known.told_at) < RETRY_INTERVAL
         }) {
             return;
         }
@@ -212,7 +212,7 @@ impl Monitor {
         let clock = &self.context.clock;
         let Some(theirs) = self.context.hipay.their_time_now().filter(|_| clock.speed().is_none()) else { return };
         if self.compared.replace(theirs) == Some(theirs)
-            || clock.now().duration_since(theirs).abs() <= CLOCKS_DIFFER && !self.is_open(trouble::CLOCK)
+            || clock.now().duration_since(theirs).abs() <= CLOCK_DIFFERENCE_LIMIT && !self.is_open(trouble::CLOCK)
         {
             return;
         }
@@ -230,19 +230,19 @@ impl Monitor {
         // This answer need not be compared again.
         self.compared = Some(theirs);
         let differs = before.duration_since(theirs).max(theirs.duration_since(after));
-        if differs > CLOCKS_DIFFER {
+        if differs > CLOCK_DIFFERENCE_LIMIT {
             self.report(trouble::CLOCK, LogLevel::Error, msg!("trouble-clock", seconds = differs.as_secs()));
         } else {
-            self.context.troubles.resolve(trouble::CLOCK, self.noticed());
+            self.context.troubles.resolve(trouble::CLOCK, self.observed());
         }
     }
 
     /// Reports a trouble, but not more often than it is probed: a lasting trouble is not news at every look.
     fn report(&self, key: &str, level: LogLevel, message: crate::text::message::Message) {
-        let noticed = self.noticed();
+        let noticed = self.observed();
         let open = self.context.troubles.open();
         let seen = open.iter().find(|trouble| trouble.key == key).map(|trouble| trouble.seen_at);
-        if seen.is_none_or(|seen| noticed.at.duration_since(seen).abs() >= PROBE_EVERY) {
+        if seen.is_none_or(|seen| noticed.at.duration_since(seen).abs() >= PROBE_INTERVAL) {
             self.context.troubles.report(key, level, message, noticed);
         }
     }
@@ -280,7 +280,7 @@ impl Monitor {
             let written: Result<(), StoreError> =
                 tokio::time::timeout(PROBE_TIMEOUT, written).await.unwrap_or(Err(StoreError::Closed));
             let pace = self.context.store.pace();
-            self.over(trouble::SLOW_DISK, written.is_ok() && pace.slow_in_a_row == 0 && begun.elapsed() < STUCK_AFTER);
+            self.over(trouble::SLOW_DISK, written.is_ok() && pace.slow_in_a_row == 0 && begun.elapsed() < STUCK_LIMIT);
             self.over(trouble::STORE, written.is_ok());
         }
         if self.is_open(trouble::MAIL)
@@ -293,7 +293,7 @@ impl Monitor {
 
     fn over(&self, key: &str, is_gone: bool) {
         if is_gone {
-            self.context.troubles.resolve(key, self.noticed());
+            self.context.troubles.resolve(key, self.observed());
         }
     }
 

@@ -19,7 +19,7 @@ const SLICE: usize = 20_000;
 const FOLDER: &str = "backups";
 
 /// Number of copies to keep.
-const KEPT: usize = 3;
+const MAX_KEPT: usize = 3;
 
 impl Store {
     /// Returns the time of the last copy (UTC), as far as copies are left. Blocks.
@@ -61,7 +61,7 @@ impl Store {
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }
-        keep_the_last(&folder, name, &target);
+        remove_older(&folder, name, &target);
         Ok(target)
     }
 }
@@ -104,7 +104,7 @@ fn copy(from: &ReadTransaction, to: &Path) -> Result<(), StoreError> {
 
 /// Removes old copies, oldest first; their names sort by time. `made` stays whatever its name: the clock may
 /// have been set back since the other copies were made.
-fn keep_the_last(folder: &Path, name: &str, made: &Path) {
+fn remove_older(folder: &Path, name: &str, made: &Path) {
     let start = format!("{name}-");
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut others: Vec<PathBuf> = entries
@@ -112,7 +112,7 @@ fn keep_the_last(folder: &Path, name: &str, made: &Path) {
         .filter(|path| path != made)
         .collect();
     others.sort_unstable();
-    let too_many = others.len().saturating_add(1).saturating_sub(KEPT);
+    let too_many = others.len().saturating_add(1).saturating_sub(MAX_KEPT);
     for path in others.into_iter().take(too_many) {
         let _ = fs::remove_file(path);
     }

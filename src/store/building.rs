@@ -36,7 +36,7 @@ pub(super) fn begin(transaction: &WriteTransaction, index: &Declared) -> Result<
 }
 
 /// Returns true if the index is being built and has not reached the record under `key` yet.
-pub(super) fn has_still_to_come(
+pub(super) fn is_incomplete(
     source: &(impl RowSource + ?Sized),
     index: &Declared,
     key: &[u8],
@@ -89,7 +89,7 @@ impl Writer<'_> {
                 continue;
             };
             for (at, index) in &building {
-                entries.get(*at).into_iter().flatten().try_for_each(|entry| self.enter(index, entry, key))?;
+                entries.get(*at).into_iter().flatten().try_for_each(|entry| self.add_entry(index, entry, key))?;
             }
         }
         let last = records.last().filter(|_| records.len() == SLICE);

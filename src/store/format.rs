@@ -16,9 +16,9 @@ use super::key::{Key, Ordered};
 use super::migrate::{Migration, format_of};
 use super::query::Span;
 use super::queue::begin;
-use super::record::{Collection, Declared, Schema, count_prefix, index_table, stretch_prefix, sum_prefix};
+use super::record::{Collection, Declared, Schema, bucket_prefix, count_prefix, index_table, sum_prefix};
 use super::seal::{self, FileIdentity};
-use super::stretches::counted_in;
+use super::time_buckets::count_keys;
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
 use crate::platform::release;
@@ -59,7 +59,7 @@ struct Kept {
     version: u32,
     unique: bool,
     counted: bool,
-    /// Length of the counted stretches, in seconds.
+    /// Length of the counted buckets, in seconds.
     #[serde(default)]
     numbered: Option<u64>,
     /// Number of records that could not be read when the index was built, and are missing in it.
@@ -71,7 +71,7 @@ impl Kept {
     fn is(&self, collection: &Collection, index: &Declared) -> bool {
         (self.collection.as_str(), self.index.as_str()) == (collection.name, index.name)
             && (self.version, self.unique) == (index.version, index.unique)
-            && (self.counted, self.numbered) == (index.is_counted(), index.stretch())
+            && (self.counted, self.numbered) == (index.is_counted(), index.bucket())
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) fn prepare(
 ) -> Result<Format, StoreError> {
     let now = options.clock.now();
     let mut format = Format::read(database)?;
-    let understood = if release::fault() == Some("cannot read the store") { 0 } else { format_of(migrations) };
+    let understood = if release::injected_fault() == Some("cannot read the store") { 0 } else { format_of(migrations) };
     if format.readable_from > understood {
         return Err(StoreError::Newer { format: format.number, understood, release: format.readable_by });
     }
@@ -235,7 +235,7 @@ fn bring_indexes(
                 version: index.version,
                 unique: index.unique,
                 counted: index.is_counted(),
-                numbered: index.stretch(),
+                numbered: index.bucket(),
                 skipped,
             });
         }
@@ -262,7 +262,7 @@ fn drop_index(transaction: &WriteTransaction, collection: &str, index: &str) -> 
     transaction.open_table(table(BUILDING))?.remove(count_prefix(collection, index).as_slice())?;
     transaction.delete_table(table(&index_table(collection, index)))?;
     let mut kept = transaction.open_table(table(COUNTS))?;
-    let prefixes = [count_prefix, sum_prefix, stretch_prefix];
+    let prefixes = [count_prefix, sum_prefix, bucket_prefix];
     for prefix in prefixes.map(|prefix| prefix(collection, index)) {
         kept.retain_in::<&[u8], _>(Span::of_prefix(&prefix).bounds(), |_, _| false)?;
     }
@@ -291,7 +291,7 @@ fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[boo
             for entry in entries.get(*at).into_iter().flatten() {
                 let (place, start) = place(entry, key.value())?;
                 rows.insert(place.as_slice(), start.as_slice())?;
-                for number in counted_in(index, entry, key.value()) {
+                for number in count_keys(index, entry, key.value()) {
                     *counts.entry(number).or_default() += 1;
                 }
                 if index.is_counted() && entry.weight != 0 {

@@ -12,9 +12,9 @@ use super::error::StoreError;
 use super::key::{Key, Ordered};
 use super::query::{Cursor, Span};
 use super::record::{Collection, Record, count_prefix};
-use super::stretches::CountedRows;
-use super::view::{COUNTED_AT_MOST, COUNTS, RecordPage, RowSource, fetch, number};
-use super::walk::{LARGEST_SLICE, SMALLEST_SLICE, WalkEnd, walk};
+use super::time_buckets::CountedRows;
+use super::view::{COUNTS, MAX_COUNTED, RecordPage, RowSource, fetch, number};
+use super::walk::{MAX_SLICE, MIN_SLICE, WalkEnd, walk};
 
 /// Filters, order and size of a page of a list. All its indexes sort by the same value.
 #[derive(Debug, Clone)]
@@ -169,7 +169,7 @@ impl ListPage {
         let ([filter], None, 1..) = (self.filters.as_slice(), &self.after, self.skip) else { return here };
         let ruler = self.ruler(source, collection, filter)?;
         let skip = u64::try_from(self.skip).unwrap_or(u64::MAX);
-        let leap = self.rows(collection, &ruler)?.leap(source, self.descending, skip)?;
+        let leap = self.rows(collection, &ruler)?.skip_to(source, self.descending, skip)?;
         let Some((place, left)) = leap else { return here };
         let mut nearer = self.clone();
         *(if self.descending { &mut nearer.to } else { &mut nearer.from }) = Some(place);
@@ -235,7 +235,7 @@ pub(super) fn page<R: Record>(
     let nearer = listing.nearer(source, collection)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let (mut skip, limit) = (nearer.skip, nearer.limit);
-    let slice = limit.saturating_add(1).clamp(SMALLEST_SLICE, LARGEST_SLICE);
+    let slice = limit.saturating_add(1).clamp(MIN_SLICE, MAX_SLICE);
     let mut last = None;
     let end = walk(source, collection, &nearer, slice, |place, key| {
         if skip > 0 {
@@ -252,7 +252,7 @@ pub(super) fn page<R: Record>(
     let next = match end {
         WalkEnd::Reached => None,
         WalkEnd::Enough => last,
-        WalkEnd::Tired(place) => Some(place),
+        WalkEnd::BudgetSpent(place) => Some(place),
     };
     let (total, total_exact) = if counted { size_of(source, collection, listing)? } else { (0, false) };
     let next = next.map(|place: Vec<u8>| Cursor::of(&place, collection.name, Some(&listing.name())));
@@ -281,11 +281,11 @@ fn size_of(
     if let [filter] = all.filters.as_slice() {
         // No record is in two of the groups, so each group is counted by itself.
         let ruler = all.ruler(source, collection, filter)?;
-        return all.rows(collection, &ruler)?.count(source, COUNTED_AT_MOST);
+        return all.rows(collection, &ruler)?.count(source, MAX_COUNTED);
     }
     let mut counted = 0;
     let end = walk(source, collection, &all, 256, |_, _| {
-        if counted == COUNTED_AT_MOST {
+        if counted == MAX_COUNTED {
             return ControlFlow::Break(());
         }
         counted += 1;

@@ -20,7 +20,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[];
 
 /// Returns the steps that an opening takes: those above, or failing ones if a test asks for that fault.
 pub(super) fn steps() -> &'static [Migration] {
-    if release::fault() == Some("its migration fails") { FAILING } else { MIGRATIONS }
+    if release::injected_fault() == Some("its migration fails") { FAILING } else { MIGRATIONS }
 }
 
 /// A step that succeeds, and one that fails half way.

@@ -33,9 +33,9 @@ mod queue;
 mod record;
 mod seal;
 mod size;
-mod stretches;
 #[cfg(test)]
 mod tests;
+mod time_buckets;
 mod view;
 mod walk;
 mod writer;
@@ -81,10 +81,10 @@ impl Default for StoreOptions {
 /// The open store. Clones share it; dropping the last one closes it.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    shared: Arc<StoreInner>,
 }
 
-struct Shared {
+struct StoreInner {
     path: PathBuf,
     schema: Arc<Schema>,
     created_at: Timestamp,
@@ -127,7 +127,7 @@ impl Store {
         migrations: &[Migration],
     ) -> Result<Self, StoreError> {
         let (mut database, format) = opening::open(folder, options, schema, migrations)?;
-        guarded("making the store smaller", || size::give_room_back(&mut database, schema))?;
+        guarded("making the store smaller", || size::free_reserved(&mut database, schema))?;
         Self::start(opening::path_of(folder), database, &format, schema)
     }
 
@@ -140,7 +140,7 @@ impl Store {
             let (database, schema, path) = (Arc::clone(&database), Arc::clone(&schema), path.clone());
             let commits = commits.clone();
             move || {
-                queue::work_off(&database, &schema, queued, &report, &commits);
+                queue::commit_jobs(&database, &schema, queued, &report, &commits);
                 format::leave(&database, &path)
             }
         };
@@ -149,7 +149,7 @@ impl Store {
             .spawn(writer)
             .map_err(|error| StoreError::from_io("start the writer of the store", &path, &error))?;
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(StoreInner {
                 path,
                 schema,
                 created_at: format.created_at,
@@ -260,7 +260,7 @@ impl Store {
     }
 }
 
-impl Shared {
+impl StoreInner {
     fn close(&self) -> Result<(), StoreError> {
         drop(locked(&self.queue).take());
         let left = match locked(&self.writer).take() {
@@ -279,7 +279,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for StoreInner {
     fn drop(&mut self) {
         // No caller is left to get the error; answered writes are on the disk already.
         let _ = self.close();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Duration from which a commit is slow; healthy disks take some milliseconds.
-const SLOW: Duration = Duration::from_secs(1);
+const SLOW_LIMIT: Duration = Duration::from_secs(1);
 
 /// The commits of one store. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ impl Commits {
         let mut state = self.lock();
         state.begun_at = None;
         state.last = begun_at.elapsed();
-        state.slow_in_a_row = if state.last >= SLOW { state.slow_in_a_row.saturating_add(1) } else { 0 };
+        state.slow_in_a_row = if state.last >= SLOW_LIMIT { state.slow_in_a_row.saturating_add(1) } else { 0 };
     }
 
     pub(super) fn pace(&self) -> Pace {

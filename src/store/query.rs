@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::key::{Ordered, after_prefix};
 use super::record::Declared;
-use super::stretches::CountedRows;
-use super::view::{COUNTED_AT_MOST, RowSource};
+use super::time_buckets::CountedRows;
+use super::view::{MAX_COUNTED, RowSource};
 use crate::platform::hex::hex;
 
 /// Filter, order and size of a page of a list.
@@ -104,7 +104,7 @@ impl Query {
     ) -> Result<(u64, bool), StoreError> {
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
         let rows = CountedRows { table, index, groups: std::slice::from_ref(&self.group), from, to };
-        rows.count(source, COUNTED_AT_MOST)
+        rows.count(source, MAX_COUNTED)
     }
 
     /// Returns the range of the keys that are left after the cursor.

@@ -19,7 +19,7 @@ use super::writer::Writer;
 use crate::platform::metrics;
 
 /// Number of jobs that may wait; further senders wait until there is room.
-const WAITING_AT_MOST: usize = 1024;
+const MAX_WAITING: usize = 1024;
 /// Maximum number of jobs per commit.
 const GROUP: usize = 256;
 
@@ -36,7 +36,7 @@ pub(super) type Queued = mpsc::Receiver<Box<dyn Job>>;
 
 /// Creates an empty queue.
 pub(super) fn queue() -> (Queue, Queued) {
-    mpsc::channel(WAITING_AT_MOST)
+    mpsc::channel(MAX_WAITING)
 }
 
 /// A closure for the writer, and the channel that waits for its result.
@@ -82,7 +82,7 @@ where
 }
 
 /// Works off the queue until every sender is gone.
-pub(super) fn work_off(
+pub(super) fn commit_jobs(
     database: &Database,
     schema: &Schema,
     mut queued: Queued,

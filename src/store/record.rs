@@ -33,8 +33,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub(super) enum Counted {
     Nothing,
     Groups,
-    /// Groups, and the stretches of time within a group, each of so many seconds.
-    Stretches(u64),
+    /// Groups, and the buckets of time within a group, each of so many seconds.
+    Buckets(u64),
 }
 
 /// An index over the records of `R`: every record has zero or more entries in it.
@@ -69,13 +69,13 @@ impl<R> Index<R> {
         self
     }
 
-    /// Maintains the counts of [`counted`](Self::counted), and the number of entries in each stretch of so many
+    /// Maintains the counts of [`counted`](Self::counted), and the number of entries in each bucket of so many
     /// seconds: any page of a list then costs about the same as the first, and the number of entries in a
     /// period is known. For entries sorted by an instant, or by a key that begins with one; works best with
-    /// some hundreds of entries per stretch.
+    /// some hundreds of entries per bucket.
     #[must_use]
-    pub fn numbered(mut self, seconds: u64) -> Self {
-        self.counted = Counted::Stretches(seconds.max(1));
+    pub fn bucketed(mut self, seconds: u64) -> Self {
+        self.counted = Counted::Buckets(seconds.max(1));
         self
     }
 
@@ -149,7 +149,7 @@ impl Schema {
                 table: index_table(R::COLLECTION, index.name),
                 counts: count_prefix(R::COLLECTION, index.name),
                 sums: sum_prefix(R::COLLECTION, index.name),
-                stretches: stretch_prefix(R::COLLECTION, index.name),
+                buckets: bucket_prefix(R::COLLECTION, index.name),
             });
         }
         if self.collections.insert(R::COLLECTION, collection).is_some() {
@@ -182,9 +182,9 @@ pub(super) fn sum_prefix(collection: &str, index: &str) -> Vec<u8> {
     (collection, format!("{index} sum")).encoded()
 }
 
-/// Returns the key prefix of the maintained counts of an index's stretches.
-pub(super) fn stretch_prefix(collection: &str, index: &str) -> Vec<u8> {
-    (collection, format!("{index} stretch")).encoded()
+/// Returns the key prefix of the maintained counts of an index's buckets.
+pub(super) fn bucket_prefix(collection: &str, index: &str) -> Vec<u8> {
+    (collection, format!("{index} bucket")).encoded()
 }
 
 /// The entries of a record: one list per index, in the order of declaration.
@@ -224,8 +224,8 @@ pub(super) struct Declared {
     pub(super) counts: Vec<u8>,
     /// Key prefix of its maintained sums; the group follows.
     pub(super) sums: Vec<u8>,
-    /// Key prefix of the maintained counts of its stretches; the group follows.
-    pub(super) stretches: Vec<u8>,
+    /// Key prefix of the maintained counts of its buckets; the group follows.
+    pub(super) buckets: Vec<u8>,
 }
 
 impl Declared {
@@ -234,10 +234,10 @@ impl Declared {
         self.counted >= Counted::Groups
     }
 
-    /// Returns the length of the counted stretches, in seconds; `None` if they are not counted.
-    pub(super) fn stretch(&self) -> Option<u64> {
+    /// Returns the length of the counted buckets, in seconds; `None` if they are not counted.
+    pub(super) fn bucket(&self) -> Option<u64> {
         match self.counted {
-            Counted::Stretches(seconds) => Some(seconds),
+            Counted::Buckets(seconds) => Some(seconds),
             Counted::Nothing | Counted::Groups => None,
         }
     }

@@ -18,9 +18,9 @@ use super::{Store, guarded, locked};
 /// Name of the document that marks a file with free space to return.
 const ROOMY: &str = "store/roomy";
 /// Minimum of free space that is worth the work, in bytes.
-const LEAST_ROOM: u64 = 64 * 1024 * 1024;
+const MIN_FREE_SPACE: u64 = 64 * 1024 * 1024;
 /// Maximum of used space that can be moved while a person waits for the start, in bytes.
-const MOST_MOVED: u64 = 256 * 1024 * 1024;
+const MAX_MOVED: u64 = 256 * 1024 * 1024;
 
 /// Size of the file and of its used part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Size {
 
     /// Returns true if most of the file is free and shrinking it takes seconds at most.
     pub fn is_roomy(self) -> bool {
-        self.room() >= LEAST_ROOM && self.room() > self.used && self.used <= MOST_MOVED
+        self.room() >= MIN_FREE_SPACE && self.room() > self.used && self.used <= MAX_MOVED
     }
 }
 
@@ -82,7 +82,7 @@ impl Store {
 }
 
 /// Shrinks the file if it was marked for that.
-pub(super) fn give_room_back(database: &mut Database, schema: &Schema) -> Result<(), StoreError> {
+pub(super) fn free_reserved(database: &mut Database, schema: &Schema) -> Result<(), StoreError> {
     let noted: Option<Size> =
         StoreReader::new(schema, database.begin_read()?).get_document::<Option<Size>>(ROOMY)?.flatten();
     if noted.is_none() {

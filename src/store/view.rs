@@ -26,7 +26,7 @@ pub(super) const COUNTS: &str = "counts";
 pub(super) const SEQUENCES: &str = "sequences";
 
 /// Limit of counting the rows of a list whose total is not maintained.
-pub(super) const COUNTED_AT_MOST: u64 = 5_000;
+pub(super) const MAX_COUNTED: u64 = 5_000;
 
 /// Returns the definition of the table of this name.
 pub(super) fn table(name: &str) -> TableDefinition<'_, Bytes, Bytes> {

@@ -13,13 +13,13 @@ use super::view::{RowSource, primary};
 
 /// Maximum number of index rows read for one page. A page that needs more is short, and its cursor continues
 /// from there.
-const LOOKED_AT_MOST: usize = 100_000;
+const MAX_ROWS_READ: usize = 100_000;
 /// Maximum number of index rows read for one page of several filters; seeking to their rows costs more.
-pub(super) const LOOKED_AT_TOGETHER: usize = 10_000;
+pub(super) const MAX_ROWS_READ_MERGED: usize = 10_000;
 /// Bounds of the number of rows of one group that are read at once: the minimum at the start, the maximum
 /// later.
-pub(super) const SMALLEST_SLICE: usize = 8;
-pub(super) const LARGEST_SLICE: usize = 1_024;
+pub(super) const MIN_SLICE: usize = 8;
+pub(super) const MAX_SLICE: usize = 1_024;
 
 /// A row of an index without its group: the sort part and, from `key_at` on, the record's key.
 struct IndexRow {
@@ -53,7 +53,7 @@ struct GroupCursor<'a> {
     ended: bool,
 }
 
-/// Bounds and order that the lanes share, and the remaining budget of rows.
+/// Bounds and order that the groups share, and the remaining budget of rows.
 struct Bounds {
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
@@ -84,7 +84,7 @@ impl GroupCursor<'_> {
             if self.rows.back().is_some_and(|row| way.order(&row.place, place).is_lt()) {
                 // The rows read ahead are useless, and the next ones are probably far apart, too.
                 self.rows.clear();
-                self.slice = SMALLEST_SLICE;
+                self.slice = MIN_SLICE;
             }
             while self.rows.front().is_some_and(|row| way.order(&row.place, place).is_lt()) {
                 self.rows.pop_front();
@@ -96,7 +96,7 @@ impl GroupCursor<'_> {
         Ok(())
     }
 
-    /// Reads the next slice, starting at `place` if that is further than the lane has come.
+    /// Reads the next slice, starting at `place` if that is further than the group has come.
     fn read_on(
         &mut self,
         source: &(impl RowSource + ?Sized),
@@ -114,8 +114,8 @@ impl GroupCursor<'_> {
             (None, None) => {}
         }
         let (indexed, slice) = (self.indexed, self.slice.min(way.left_to_look_at).max(1));
-        // A lane that is read again probably needs many rows.
-        self.slice = self.slice.saturating_mul(4).min(LARGEST_SLICE);
+        // A group that is read again probably needs many rows.
+        self.slice = self.slice.saturating_mul(4).min(MAX_SLICE);
         let rows = &mut self.rows;
         let mut more = false;
         source.scan(self.table, &span, way.descending, &mut |row, at| {
@@ -133,28 +133,28 @@ impl GroupCursor<'_> {
     }
 }
 
-/// The lanes of one filter.
+/// The groups of one filter.
 struct FilterCursor<'a>(Vec<GroupCursor<'a>>);
 
 impl FilterCursor<'_> {
-    /// Returns the nearest place of any lane at or after `place`.
+    /// Returns the nearest place of any group at or after `place`.
     fn seek(
         &mut self,
         source: &(impl RowSource + ?Sized),
         way: &mut Bounds,
         place: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        for lane in &mut self.0 {
-            lane.seek(source, way, place)?;
+        for cursor in &mut self.0 {
+            cursor.seek(source, way, place)?;
         }
-        let fronts = self.0.iter().filter_map(|lane| lane.rows.front()).map(|row| row.place.as_slice());
+        let fronts = self.0.iter().filter_map(|cursor| cursor.rows.front()).map(|row| row.place.as_slice());
         Ok(fronts.min_by(|left, right| way.order(left, right)).map(<[u8]>::to_vec))
     }
 
     /// Removes and returns the row at `place`.
     fn take(&mut self, place: &[u8]) -> Option<IndexRow> {
-        let here = |lane: &&mut GroupCursor<'_>| lane.rows.front().is_some_and(|row| row.place == place);
-        self.0.iter_mut().filter(here).filter_map(|lane| lane.rows.pop_front()).last()
+        let here = |cursor: &&mut GroupCursor<'_>| cursor.rows.front().is_some_and(|row| row.place == place);
+        self.0.iter_mut().filter(here).filter_map(|cursor| cursor.rows.pop_front()).last()
     }
 }
 
@@ -165,7 +165,7 @@ pub(super) enum WalkEnd {
     /// Stop by the visitor.
     Enough,
     /// Exhausted budget of rows: the walk has seen everything up to this place, and nothing after it.
-    Tired(Vec<u8>),
+    BudgetSpent(Vec<u8>),
 }
 
 /// Passes place and key of the list's records, in order, to `visit` until it stops.
@@ -178,17 +178,17 @@ pub(super) fn walk(
 ) -> Result<WalkEnd, StoreError> {
     if let [filter] = listing.filters.as_slice() {
         return match filter.groups.as_slice() {
-            [group] => straight(source, collection, listing, (filter, group), visit),
-            _ => merged(source, collection, listing, lanes(collection, filter, slice)?, visit),
+            [group] => scan_one_group(source, collection, listing, (filter, group), visit),
+            _ => scan_merged(source, collection, listing, group_cursors(collection, filter, slice)?, visit),
         };
     }
     // The filter with the fewest rows leads: the others only look at places that it has.
     let mut filters: Vec<&IndexFilter> = listing.filters.iter().collect();
     filters.sort_by_key(|filter| filter.rows.unwrap_or(u64::MAX));
-    let legs = filters.into_iter().map(|filter| lanes(collection, filter, slice).map(FilterCursor));
+    let legs = filters.into_iter().map(|filter| group_cursors(collection, filter, slice).map(FilterCursor));
     let mut legs = legs.collect::<Result<Vec<_>, _>>()?;
-    let mut way = way(collection, listing)?;
-    way.left_to_look_at = LOOKED_AT_TOGETHER;
+    let mut way = bounds(collection, listing)?;
+    way.left_to_look_at = MAX_ROWS_READ_MERGED;
     let mut passed = None;
     loop {
         // Move all legs to the first place that each of them has.
@@ -205,7 +205,7 @@ pub(super) fn walk(
                 passed = place.replace(found).or(passed);
             }
             if way.left_to_look_at == 0 {
-                return Ok(passed.map_or(WalkEnd::Reached, WalkEnd::Tired));
+                return Ok(passed.map_or(WalkEnd::Reached, WalkEnd::BudgetSpent));
             }
         }
         let Some(here) = place else { return Ok(WalkEnd::Reached) };
@@ -217,43 +217,44 @@ pub(super) fn walk(
     }
 }
 
-/// Returns the lanes of a filter, at their start.
-fn lanes<'a>(
+/// Returns the groups of a filter, at their start.
+fn group_cursors<'a>(
     collection: &'a Collection,
     filter: &'a IndexFilter,
     slice: usize,
 ) -> Result<Vec<GroupCursor<'a>>, StoreError> {
     let (table, indexed) = filter.table(collection)?;
     // With many groups, each has only a part of the rows.
-    let slice = slice.div_euclid(filter.groups.len().max(1)).max(SMALLEST_SLICE);
-    let lane = |group| GroupCursor { table, indexed, group, rows: VecDeque::new(), slice, read_to: None, ended: false };
-    Ok(filter.groups.iter().map(|group| lane(group.as_slice())).collect())
+    let slice = slice.div_euclid(filter.groups.len().max(1)).max(MIN_SLICE);
+    let cursor =
+        |group| GroupCursor { table, indexed, group, rows: VecDeque::new(), slice, read_to: None, ended: false };
+    Ok(filter.groups.iter().map(|group| cursor(group.as_slice())).collect())
 }
 
 /// Walks through several groups of one filter; each row is in only one of them.
-fn merged(
+fn scan_merged(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
     listing: &ListPage,
-    mut lanes: Vec<GroupCursor<'_>>,
+    mut cursors: Vec<GroupCursor<'_>>,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
-    let mut way = way(collection, listing)?;
+    let mut way = bounds(collection, listing)?;
     let mut passed = None;
     loop {
-        for lane in &mut lanes {
-            lane.seek(source, &mut way, None)?;
+        for cursor in &mut cursors {
+            cursor.seek(source, &mut way, None)?;
         }
         if way.left_to_look_at == 0 {
-            return Ok(passed.map_or(WalkEnd::Reached, WalkEnd::Tired));
+            return Ok(passed.map_or(WalkEnd::Reached, WalkEnd::BudgetSpent));
         }
-        lanes.retain(|lane| !lane.rows.is_empty());
-        lanes.sort_by(|left, right| match (left.rows.front(), right.rows.front()) {
+        cursors.retain(|cursor| !cursor.rows.is_empty());
+        cursors.sort_by(|left, right| match (left.rows.front(), right.rows.front()) {
             (Some(left), Some(right)) => way.order(&left.place, &right.place),
             (left, right) => left.is_some().cmp(&right.is_some()),
         });
-        let Some((nearest, others)) = lanes.split_first_mut() else { return Ok(WalkEnd::Reached) };
-        let until = others.first().and_then(|lane| lane.rows.front()).map(|row| row.place.as_slice());
+        let Some((nearest, others)) = cursors.split_first_mut() else { return Ok(WalkEnd::Reached) };
+        let until = others.first().and_then(|cursor| cursor.rows.front()).map(|row| row.place.as_slice());
         while let Some(row) =
             nearest.rows.pop_front_if(|row| until.is_none_or(|until| way.order(&row.place, until).is_le()))
         {
@@ -266,7 +267,7 @@ fn merged(
 }
 
 /// Walks through one group of one filter; without merging, no row is copied.
-fn straight(
+fn scan_one_group(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
     listing: &ListPage,
@@ -274,7 +275,7 @@ fn straight(
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
     let (table, indexed) = filter.table(collection)?;
-    let mut way = way(collection, listing)?;
+    let mut way = bounds(collection, listing)?;
     let mut end = WalkEnd::Reached;
     source.scan(table, &way.span(group), way.descending, &mut |row, at| {
         let place = row.get(group.len()..).unwrap_or_default();
@@ -282,7 +283,7 @@ fn straight(
         way.left_to_look_at = way.left_to_look_at.saturating_sub(1);
         end = match (stop, way.left_to_look_at) {
             (ControlFlow::Break(()), _) => WalkEnd::Enough,
-            (ControlFlow::Continue(()), 0) => WalkEnd::Tired(place.to_vec()),
+            (ControlFlow::Continue(()), 0) => WalkEnd::BudgetSpent(place.to_vec()),
             (ControlFlow::Continue(()), _) => return ControlFlow::Continue(()),
         };
         ControlFlow::Break(())
@@ -290,12 +291,12 @@ fn straight(
     Ok(end)
 }
 
-fn way(collection: &Collection, listing: &ListPage) -> Result<Bounds, StoreError> {
+fn bounds(collection: &Collection, listing: &ListPage) -> Result<Bounds, StoreError> {
     let mut way = Bounds {
         from: listing.from.clone().map_or(Bound::Unbounded, Bound::Included),
         to: listing.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
         descending: listing.descending,
-        left_to_look_at: LOOKED_AT_MOST,
+        left_to_look_at: MAX_ROWS_READ,
     };
     if let Some(cursor) = &listing.after {
         let place = cursor.key(collection.name, Some(&listing.name())).ok_or(StoreError::BadCursor)?;

@@ -9,12 +9,12 @@ use std::ops::ControlFlow;
 use redb::{Table, WriteTransaction};
 use serde::Serialize;
 
-use super::building::has_still_to_come;
+use super::building::is_incomplete;
 use super::error::StoreError;
 use super::key::{Ordered, readable};
 use super::query::Span;
 use super::record::{Collection, Declared, Entries, IndexEntry, Record, Schema, count_prefix, entries};
-use super::stretches::counted_in;
+use super::time_buckets::count_keys;
 use super::view::{
     Bytes, COUNTS, DOCUMENTS, RowSource, SEQUENCES, ScanStep, conflict, kept_sum, number, primary, scan_in, table,
     unreadable, value_in,
@@ -190,7 +190,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Returns the key of the record other than `key` that a unique index has in `group`.
-    fn holder(&self, index: &Declared, group: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn key_of_holder(&self, index: &Declared, group: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut holder = None;
         self.scan(&index.table, &Span::of_prefix(group), false, &mut |entry, at| {
             let found = primary(entry, at);
@@ -204,7 +204,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds an entry for a record.
-    pub(super) fn enter(&mut self, index: &Declared, entry: &IndexEntry, key: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn add_entry(&mut self, index: &Declared, entry: &IndexEntry, key: &[u8]) -> Result<(), StoreError> {
         let (place, at) = place(entry, key)?;
         self.set(&index.table, &place, Some(&at))?;
         self.recount(index, entry, key, 1)
@@ -219,31 +219,31 @@ impl<'a> Writer<'a> {
         new: &[Vec<IndexEntry>],
     ) -> Result<(), StoreError> {
         for ((index, old), new) in collection.indexes.iter().zip(old).zip(new) {
-            if has_still_to_come(self, index, key)? {
+            if is_incomplete(self, index, key)? {
                 continue;
             }
             for entry in old.iter().filter(|entry| !new.contains(entry)) {
                 let (place, _) = place(entry, key)?;
                 if self.value(&index.table, &place)?.is_none() {
-                    return Err(stale::<R>(index, key));
+                    return Err(stale_index::<R>(index, key));
                 }
                 self.set(&index.table, &place, None)?;
                 self.recount(index, entry, key, -1)?;
             }
             for entry in new.iter().filter(|entry| !old.contains(entry)) {
                 if index.unique
-                    && let Some(holder) = self.holder(index, &entry.group, key)?
+                    && let Some(holder) = self.key_of_holder(index, &entry.group, key)?
                 {
                     return Err(conflict::<R>(index, key, &holder));
                 }
-                self.enter(index, entry, key)?;
+                self.add_entry(index, entry, key)?;
             }
         }
         Ok(())
     }
 
     fn recount(&mut self, index: &Declared, entry: &IndexEntry, key: &[u8], step: i64) -> Result<(), StoreError> {
-        for number in counted_in(index, entry, key) {
+        for number in count_keys(index, entry, key) {
             self.add(COUNTS, &number, step)?;
         }
         if index.is_counted() && entry.weight != 0 {
@@ -333,7 +333,7 @@ fn stored_entries<R: Record>(collection: &Collection, key: &[u8], json: Option<&
 }
 
 /// Makes the error for an index that was written with other rules than it is read with.
-fn stale<R: Record>(index: &Declared, key: &[u8]) -> StoreError {
+fn stale_index<R: Record>(index: &Declared, key: &[u8]) -> StoreError {
     let (index, key) = (index.name, readable::<R::Key>(key));
     StoreError::Defect(format!(
         "the index {index} of {} lacks an entry of '{key}': what the index lists was changed without raising its version",

@@ -182,14 +182,14 @@ pub mod stored {
     use super::{Message, StoredParts};
 
     #[derive(Serialize)]
-    struct Written<'a> {
+    struct WrittenMessage<'a> {
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         said: Option<&'a StoredParts>,
     }
 
     #[derive(Deserialize)]
-    struct Read {
+    struct StoredMessage {
         #[serde(default)]
         message: String,
         #[serde(default)]
@@ -198,12 +198,12 @@ pub mod stored {
 
     /// Writes both fields.
     pub fn serialize<S: Serializer>(message: &Message, serializer: S) -> Result<S::Ok, S::Error> {
-        Written { message: &message.text, said: message.said.as_deref() }.serialize(serializer)
+        WrittenMessage { message: &message.text, said: message.said.as_deref() }.serialize(serializer)
     }
 
     /// Reads both fields; each may be missing.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Message, D::Error> {
-        let Read { message: text, said } = Read::deserialize(deserializer)?;
+        let StoredMessage { message: text, said } = StoredMessage::deserialize(deserializer)?;
         Ok(Message { text, said })
     }
 }
@@ -264,14 +264,14 @@ pub mod stored_error {
     use super::{Message, StoredParts};
 
     #[derive(Serialize)]
-    struct Written<'a> {
+    struct WrittenError<'a> {
         error: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         error_said: Option<&'a StoredParts>,
     }
 
     #[derive(Deserialize)]
-    struct Read {
+    struct StoredError {
         #[serde(default)]
         error: Option<String>,
         #[serde(default)]
@@ -282,12 +282,12 @@ pub mod stored_error {
     pub fn serialize<S: Serializer>(error: &Option<Message>, serializer: S) -> Result<S::Ok, S::Error> {
         let error = error.as_ref();
         let error_said = error.and_then(|error| error.said.as_deref());
-        Written { error: error.map(Message::text), error_said }.serialize(serializer)
+        WrittenError { error: error.map(Message::text), error_said }.serialize(serializer)
     }
 
     /// Reads both fields; each may be missing.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
-        let Read { error, error_said: said } = Read::deserialize(deserializer)?;
+        let StoredError { error, error_said: said } = StoredError::deserialize(deserializer)?;
         Ok(error.map(|text| Message { text, said }))
     }
 }

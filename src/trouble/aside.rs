@@ -55,7 +55,7 @@ impl Aside {
     }
 
     /// Records that people were notified of `trouble`; if that fails, they are notified again.
-    pub fn note(&self, trouble: &Trouble) {
+    pub fn record_notified(&self, trouble: &Trouble) {
         // The stored message for other languages is left out if there is no room for it.
         let short = Trouble {
             message: Message::quoting(trouble.message.chars().take(500).collect::<String>()),

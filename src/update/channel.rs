@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
 use super::story::UpdateStatus;
 
 /// Upper bound on the length of a message, in bytes. A longer message is a defect of this program and is not sent.
-const LONGEST: usize = 96 * 1024;
+const MAX_LENGTH: usize = 96 * 1024;
 
 /// Upper bound on the part of a message with the state of updates, in bytes; the rest is for the other fields.
 pub const MAX_KNOWN: usize = 80 * 1024;
 
 /// Upper bound on the files sent with one message: the listening socket and systemd's credentials.
-const MOST_FILES: usize = 64;
+const MAX_FILES: usize = 64;
 
 /// Upper bound on the files that the system passes with one message.
 const MAX_FILES_OF_SYSTEM: usize = 253;
@@ -233,10 +233,10 @@ impl GuardChannel {
 
     fn send_with(&self, message: &impl Serialize, files: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
         let text = serde_json::to_vec(message)?;
-        if text.len() > LONGEST || files.len() > MOST_FILES {
+        if text.len() > MAX_LENGTH || files.len() > MAX_FILES {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for the channel"));
         }
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FILES))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !files.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(files));
@@ -248,14 +248,14 @@ impl GuardChannel {
     /// Waits for the next message, and returns it with its files; `None` if the other end is gone. A message that
     /// cannot be read is an error of kind `InvalidData`, after which the next one can be awaited.
     pub fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, VecDeque<OwnedFd>)>> {
-        let Some((message, files)) = self.receive_anything()? else { return Ok(None) };
+        let Some((message, files)) = self.receive_or_files()? else { return Ok(None) };
         Ok(Some((message?, files)))
     }
 
     /// Waits like [`GuardChannel::receive`], and also returns the files of a message that cannot be read, so that the caller
     /// can decide how to close them.
-    pub fn receive_anything<T: DeserializeOwned>(&self) -> io::Result<Option<(io::Result<T>, VecDeque<OwnedFd>)>> {
-        let mut text = vec![0; LONGEST];
+    pub fn receive_or_files<T: DeserializeOwned>(&self) -> io::Result<Option<(io::Result<T>, VecDeque<OwnedFd>)>> {
+        let mut text = vec![0; MAX_LENGTH];
         // There is space for all of them: the system closes files that are not received, and may block in that.
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES_OF_SYSTEM))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -372,6 +372,6 @@ mod tests {
     #[test]
     fn what_is_too_long_is_not_sent() {
         let (guard, _worker) = GuardChannel::pair().unwrap();
-        assert!(guard.send(&"x".repeat(LONGEST), &[]).is_err());
+        assert!(guard.send(&"x".repeat(MAX_LENGTH), &[]).is_err());
     }
 }

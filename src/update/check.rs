@@ -26,7 +26,7 @@ const DOCUMENT: &str = "update/last_check";
 /// Time for which an answer is valid.
 const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// Delay of the next check after a failed one.
-const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+const RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// The last check at GitHub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,14 +157,14 @@ impl Updates {
         let unknown = last.as_ref().map(|last| last.unknown.clone()).unwrap_or_default();
         let token = mark(&settings.update);
         let check = LastCheck { checked_at: now, found, obstacle, token, unknown };
-        self.tell(&check, last.as_ref());
+        self.log_news(&check, last.as_ref());
         self.store.write(move |writer| writer.put_document(DOCUMENT, &check)).await?;
         self.looked.notify_one();
         self.answer().await
     }
 
     /// Waits for the next check, or returns at once for one that no caller has waited for.
-    pub(super) async fn looked(&self) {
+    pub(super) async fn wait_for_check(&self) {
         self.looked.notified().await;
     }
 
@@ -198,7 +198,7 @@ impl Updates {
     }
 
     /// Logs a new obstacle or a new release, once.
-    fn tell(&self, check: &LastCheck, last: Option<&LastCheck>) {
+    fn log_news(&self, check: &LastCheck, last: Option<&LastCheck>) {
         let newest = |check: &LastCheck| check.found.as_ref().and_then(|found| found.offer.newest().cloned());
         if let Some(obstacle) = &check.obstacle {
             if last.and_then(|last| last.obstacle.as_ref()) != Some(obstacle) {
@@ -219,7 +219,7 @@ impl Updates {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::error!(action = "update", "what is known about updates cannot be read: {error}");
-                    self.later(AGAIN_AFTER)
+                    self.later(RETRY_INTERVAL)
                 }
             };
             tokio::select! {
@@ -250,7 +250,7 @@ impl Updates {
             Some(UpdateObstacle::LimitReached { until }) if last.token == mark(&config.update) => {
                 (*until, SignedDuration::ZERO)
             }
-            Some(_) => (Timestamp::MIN, AGAIN_AFTER),
+            Some(_) => (Timestamp::MIN, RETRY_INTERVAL),
             None => (Timestamp::MIN, CHECK_EVERY),
         };
         Ok(last.checked_at.checked_add(span).unwrap_or(Timestamp::MAX).max(asked))

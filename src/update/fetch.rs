@@ -21,12 +21,12 @@ use crate::platform::hex::hex;
 use crate::remote::plain;
 
 /// Upper bound on the size of a release, in bytes.
-const LARGEST: u64 = 64 * MIB;
+const MAX_SIZE: u64 = 64 * MIB;
 const MIB: u64 = 1024 * 1024;
 /// Space that has to be free besides copies of the binary and the store, in bytes.
 const SPARE: u64 = 64 * MIB;
 /// Upper bound on the attempts at a download that breaks off.
-const TRIES: u32 = 3;
+const MAX_TRIES: u32 = 3;
 
 /// A downloaded release.
 #[derive(Debug)]
@@ -106,8 +106,8 @@ impl Updates {
     }
 
     async fn try_to_fetch(&self, release: Release) -> Result<DownloadedRelease, UpdateObstacle> {
-        if release.asset.size > LARGEST {
-            return Err(UpdateObstacle::TooLarge { name: release.asset.name, most: LARGEST / MIB });
+        if release.asset.size > MAX_SIZE {
+            return Err(UpdateObstacle::TooLarge { name: release.asset.name, most: MAX_SIZE / MIB });
         }
         let github = GitHub::new(&self.settings.get().update, &self.manners())?;
         let (data, store) = (self.downloads.data.clone(), self.store.clone());
@@ -120,7 +120,9 @@ impl Updates {
         let mut tried = 1;
         loop {
             match self.transfer(&github, &release, &folder).await {
-                Err(UpdateObstacle::Unreachable { .. } | UpdateObstacle::Failed { .. }) if tried < TRIES => tried += 1,
+                Err(UpdateObstacle::Unreachable { .. } | UpdateObstacle::Failed { .. }) if tried < MAX_TRIES => {
+                    tried += 1
+                }
                 Err(UpdateObstacle::Unreachable { detail } | UpdateObstacle::Failed { detail }) => {
                     return Err(UpdateObstacle::Broken { tries: tried, detail });
                 }

@@ -17,15 +17,15 @@ use crate::platform::secret::Secret;
 use crate::remote::{self, ClientPolicy, JSON_LIMIT, USER_AGENT, innermost, plain};
 
 /// Upper bound on the pages of the list of releases; later pages are ignored.
-const MOST_PAGES: u32 = 10;
+const MAX_PAGES: u32 = 10;
 /// Upper bound on the redirects to a file.
-const MOST_REDIRECTS: u32 = 5;
+const MAX_REDIRECTS: u32 = 5;
 /// Upper bound on GitHub's own message that is kept, in characters.
-const LONGEST_WORDS: usize = 200;
+const MAX_QUOTE_LENGTH: usize = 200;
 /// Delay if GitHub reports too many calls and no time.
-const WAIT_UNTOLD: SignedDuration = SignedDuration::from_mins(1);
+const DEFAULT_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// Upper bound on a delay that GitHub asks for.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+const MAX_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// A client of GitHub for the repository of the releases.
 pub(super) struct GitHub {
@@ -71,7 +71,7 @@ impl GitHub {
     async fn all_pages(&self, etag: Option<&str>, now: Timestamp) -> Result<ReleasesAnswer, UpdateObstacle> {
         let octocrab = self.octocrab().map_err(|error| unreachable(&error))?;
         let (mut all, mut tag) = (Vec::new(), None);
-        for page in 1..=MOST_PAGES {
+        for page in 1..=MAX_PAGES {
             let mut headers = HeaderMap::new();
             if let Some(etag) = etag.filter(|_| page == 1).and_then(|etag| HeaderValue::from_str(etag).ok()) {
                 headers.insert(header::IF_NONE_MATCH, etag);
@@ -118,7 +118,7 @@ impl GitHub {
     pub(super) async fn file(&self, address: &str, now: Timestamp) -> Result<Response, UpdateObstacle> {
         let failed = |detail: &str| UpdateObstacle::Failed { detail: detail.to_owned() };
         let mut address = Url::parse(address).map_err(|_| failed("the address of the file is none"))?;
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             if address.scheme() != self.api.scheme() && address.scheme() != "https" {
                 return Err(failed("a file is to be fetched without TLS"));
             }
@@ -174,8 +174,8 @@ fn allowed_again(headers: &HeaderMap, status: StatusCode, now: Timestamp) -> Opt
     } else {
         None
     };
-    let untold = || (status == StatusCode::TOO_MANY_REQUESTS).then(|| now.checked_add(WAIT_UNTOLD).ok()).flatten();
-    let longest = now.checked_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
+    let untold = || (status == StatusCode::TOO_MANY_REQUESTS).then(|| now.checked_add(DEFAULT_WAIT).ok()).flatten();
+    let longest = now.checked_add(MAX_WAIT).unwrap_or(Timestamp::MAX);
     asked.or_else(untold).map(|until| until.clamp(now, longest))
 }
 
@@ -187,7 +187,7 @@ fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers 
 fn words(body: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let message = json.get("message").and_then(serde_json::Value::as_str).unwrap_or("no reason");
-    message.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).take(LONGEST_WORDS).collect()
+    message.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).take(MAX_QUOTE_LENGTH).collect()
 }
 
 /// Returns an obstacle with the innermost cause, in one line: it contains no address.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 const NAME: &str = "insistence";
 
 /// Validity of an order; the time that an update may take altogether.
-const COUNTS_FOR: Duration = Duration::from_mins(30);
+const ORDER_VALIDITY: Duration = Duration::from_mins(30);
 
 /// Upper bound on the content of the file, in bytes.
 const MAX_LENGTH: u64 = 1024;
@@ -44,7 +44,7 @@ pub struct Insisting {
 impl Insistence {
     /// Gives the order to the guard whose folder is `state`. Fails with `WouldBlock` if somebody else insists, and with
     /// `PermissionDenied` if this user may not.
-    pub fn hold(&self, state: &Path) -> io::Result<Insisting> {
+    pub fn write_order(&self, state: &Path) -> io::Result<Insisting> {
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
@@ -66,7 +66,7 @@ impl Insistence {
         let Err(TryLockError::WouldBlock) = file.try_lock_shared() else { return None };
         let since = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
         // The holder may have been suspended by somebody else.
-        if since.elapsed().is_ok_and(|since| since > COUNTS_FOR) {
+        if since.elapsed().is_ok_and(|since| since > ORDER_VALIDITY) {
             return None;
         }
         let mut text = Vec::new();
@@ -84,19 +84,19 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(Insistence::of(state.path()), None);
         let wanted = Insistence::Version(Version::new(1, 2, 3));
-        let held = wanted.hold(state.path()).unwrap();
+        let held = wanted.write_order(state.path()).unwrap();
         assert_eq!(Insistence::of(state.path()), Some(wanted));
-        assert_eq!(Insistence::Newest.hold(state.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(Insistence::Newest.write_order(state.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(held);
         assert_eq!(Insistence::of(state.path()), None);
-        let _held = Insistence::Previous.hold(state.path()).unwrap();
+        let _held = Insistence::Previous.write_order(state.path()).unwrap();
         assert_eq!(Insistence::of(state.path()), Some(Insistence::Previous));
     }
 
     #[test]
     fn rubbish_insists_on_nothing() {
         let state = tempfile::tempdir().unwrap();
-        let _held = Insistence::Newest.hold(state.path()).unwrap();
+        let _held = Insistence::Newest.write_order(state.path()).unwrap();
         for text in ["", "{", "\"everything\"", "{\"version\":\"x\"}"] {
             std::fs::write(state.path().join(NAME), text).unwrap();
             assert_eq!(Insistence::of(state.path()), None, "{text}");

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::text::message::Message;
 
 /// Interval of the looks for a patch to install automatically.
-const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_mins(5);
+const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// A package on its way from GitHub to the guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,14 +85,14 @@ impl Installer {
     }
 
     /// Returns the last package that was requested; `None` before the first.
-    pub fn errand(&self) -> watch::Receiver<Option<PendingInstall>> {
+    pub fn pending(&self) -> watch::Receiver<Option<PendingInstall>> {
         self.errand.subscribe()
     }
 
     /// Returns the last requested package while it is the latest news: no attempt is under way, and none has ended
     /// since.
-    pub fn errand_now(&self) -> Option<PendingInstall> {
-        let known = self.guard.known();
+    pub fn pending_now(&self) -> Option<PendingInstall> {
+        let known = self.guard.status();
         let known = known.borrow();
         let last = known.past.first().map(|past| past.began_at);
         self.errand.borrow().clone().filter(|errand| known.attempt.is_none() && errand.after == last)
@@ -101,13 +101,13 @@ impl Installer {
     /// Begins to install a release. The installation goes on if its caller goes away, and a caller that asks for a
     /// release on its way joins it. The result is seen in [`Installer::errand`] and [`GuardLink::known`].
     pub async fn begin(&self, wanted: &str, asked_by: &str) -> Result<(), Hindrance> {
-        if let Some(reason) = self.guard.known().borrow().against(wanted) {
+        if let Some(reason) = self.guard.status().borrow().against(wanted) {
             return Err(Hindrance::Guard(reason));
         }
         let release = self.offered(Some(wanted)).await.map_err(Hindrance::Obstacle)?;
-        if self.takes_on(&release.version, asked_by, false).map_err(Hindrance::Obstacle)? {
+        if self.accept(&release.version, asked_by, false).map_err(Hindrance::Obstacle)? {
             let installer = self.clone();
-            tokio::spawn(async move { installer.carry(release).await });
+            tokio::spawn(async move { installer.execute(release).await });
         }
         Ok(())
     }
@@ -121,8 +121,8 @@ impl Installer {
             Some(version) => return Err(UpdateObstacle::NotNewer { version, running: running() }),
             None => self.offered(wanted).await?,
         };
-        if self.takes_on(&release.version, asked_by, insists)? {
-            self.carry(release).await;
+        if self.accept(&release.version, asked_by, insists)? {
+            self.execute(release).await;
         }
         let mut errand = self.errand.subscribe();
         let is_there = |errand: &Option<PendingInstall>| {
@@ -152,8 +152,8 @@ impl Installer {
     }
 
     /// Accepts an errand; returns false if this very release is on its way already.
-    fn takes_on(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, UpdateObstacle> {
-        let known = self.guard.known().borrow().clone();
+    fn accept(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, UpdateObstacle> {
+        let known = self.guard.status().borrow().clone();
         let attempted = known.attempt.as_ref().and_then(|attempt| attempt.to.parse::<Version>().ok());
         let after = known.past.first().map(|past| past.began_at);
         let mut on_its_way = None;
@@ -182,7 +182,7 @@ impl Installer {
     }
 
     /// Carries out the accepted errand.
-    async fn carry(&self, release: Release) {
+    async fn execute(&self, release: Release) {
         let state = match self.fetch_and_hand_over(release).await {
             Ok(()) => PendingInstallState::HandedOver,
             Err(obstacle) => {
@@ -239,8 +239,8 @@ impl Installer {
         loop {
             self.patch().await;
             tokio::select! {
-                () = self.updates.clock.pass(LOOKED_AT_EVERY) => {}
-                () = self.updates.looked() => {}
+                () = self.updates.clock.sleep(CHECK_INTERVAL) => {}
+                () = self.updates.wait_for_check() => {}
             }
         }
     }
@@ -256,7 +256,7 @@ impl Installer {
         let Ok(UpdateCheck::Available(offer)) = self.updates.answer().await else { return };
         let Some(patch) = offer.patch.filter(|patch| patch.mends_security(&running())) else { return };
         let patch = patch.version.to_string();
-        let known = self.guard.known().borrow().clone();
+        let known = self.guard.status().borrow().clone();
         let was_tried = known.past.iter().any(|past| past.to == patch && past.outcome != UpdateOutcome::Interrupted);
         if known.impossible.is_some() || known.attempt.is_some() || was_tried {
             return;
@@ -300,7 +300,7 @@ impl Installer {
         let zone = self.settings.get().hipay.time_zone.clone();
         Ok(Releases {
             version: release::version().to_owned(),
-            known: self.guard.known().borrow().clone(),
+            known: self.guard.status().borrow().clone(),
             newer,
             obstacle: obstacle.map(|obstacle| obstacle.message(&zone).to_string()),
         })

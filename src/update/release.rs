@@ -12,7 +12,7 @@ use super::notes::has_section;
 use crate::config::UpdateChannel;
 
 /// Upper bound on the notes, in bytes; longer notes are cut.
-const LONGEST_NOTES: usize = 64 * 1024;
+const MAX_NOTES_LENGTH: usize = 64 * 1024;
 
 /// A release with a file for this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -238,7 +238,7 @@ fn asset_of(release: &repos::Release, version: &Version, target: &str) -> Option
 }
 
 fn cut(notes: &str) -> String {
-    let mut end = notes.len().min(LONGEST_NOTES);
+    let mut end = notes.len().min(MAX_NOTES_LENGTH);
     while !notes.is_char_boundary(end) {
         end -= 1;
     }
@@ -296,7 +296,7 @@ mod tests {
         #[test]
         fn notes_are_cut_between_characters(notes in "[aé🦀]{0,40}", times in 1_usize..4_000) {
             let notes = notes.repeat(times);
-            prop_assert!(notes.starts_with(&cut(&notes)) && cut(&notes).len() <= LONGEST_NOTES);
+            prop_assert!(notes.starts_with(&cut(&notes)) && cut(&notes).len() <= MAX_NOTES_LENGTH);
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) const RESERVE: &str = "reserve";
 
 /// Reserves `bytes` bytes on the file system of `folder`. Fails if the space is not available; a file system that
 /// cannot reserve space is left as it is.
-pub(crate) fn hold(folder: &Path, bytes: u64) -> io::Result<()> {
+pub(crate) fn reserve(folder: &Path, bytes: u64) -> io::Result<()> {
     let file = File::create(folder.join(RESERVE))?;
     match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => file.sync_all(),

@@ -14,7 +14,7 @@ use crate::text::Texts;
 use crate::text::message::Message;
 
 /// Number of past attempts that the worker is given.
-pub const PAST_TOLD: usize = 20;
+pub const MAX_PAST_REPORTED: usize = 20;
 
 /// Upper bound on the past attempts that the history keeps.
 pub const MAX_PAST: usize = 200;
@@ -32,9 +32,9 @@ const MAX_DETAILS: usize = 20;
 const MAX_STEPS: usize = 50;
 
 /// Number of last lines that are kept of a release that failed.
-pub const LINES_KEPT: usize = 20;
+pub const MAX_LINES_KEPT: usize = 20;
 /// Upper bound on the length of a kept line, in characters.
-pub const LONGEST_LINE: usize = 300;
+pub const MAX_LINE_LENGTH: usize = 300;
 
 /// The guard's knowledge of updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -279,7 +279,7 @@ impl PastUpdate {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.steps.truncate(MAX_STEPS);
-        self.lines.truncate(LINES_KEPT);
+        self.lines.truncate(MAX_LINES_KEPT);
         let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(&name, MAX_NAME));
         Self {
             from,
@@ -287,7 +287,7 @@ impl PastUpdate {
             asked_by,
             digest: self.digest.map(|digest| cut(&digest, MAX_NAME)),
             reason: self.reason.map(UpdateReason::bounded),
-            lines: self.lines.iter().map(|line| cut(line, LONGEST_LINE)).collect(),
+            lines: self.lines.iter().map(|line| cut(line, MAX_LINE_LENGTH)).collect(),
             ..self
         }
     }
@@ -330,7 +330,7 @@ mod tests {
         /// Checks that the knowledge fits, whatever a release has written and however many attempts there are, and that
         /// the latest attempt is kept.
         #[test]
-        fn whatever_is_known_fits(text in "\\PC{0,400}", lines in 0_usize..400, attempts in 1_usize..=PAST_TOLD) {
+        fn whatever_is_known_fits(text in "\\PC{0,400}", lines in 0_usize..400, attempts in 1_usize..=MAX_PAST_REPORTED) {
             let mut known = UpdateStatus {
                 impossible: Some(UpdateReason::new("x", text.clone()).bounded()),
                 attempt: None,

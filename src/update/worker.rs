@@ -22,10 +22,10 @@ use crate::platform::secret::Secret;
 pub const MAX_PACKAGE: u64 = 64 * 1024 * 1024;
 
 /// Upper bound on a credential, in bytes; real ones are far shorter.
-const LONGEST_CREDENTIAL: u64 = 64 * 1024;
+const MAX_CREDENTIAL_LENGTH: u64 = 64 * 1024;
 
 /// Time limit for the guard to write the settings.
-const CONFIGURED_WITHIN: Duration = Duration::from_secs(10);
+const CONFIGURE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reason why a worker cannot work for its guard.
 #[derive(Debug, Error)]
@@ -98,7 +98,7 @@ impl Guarded {
         let mut handed_over = Vec::with_capacity(credentials.len());
         for (key, file) in credentials.into_iter().zip(files) {
             let mut text = String::new();
-            File::from(file).take(LONGEST_CREDENTIAL).read_to_string(&mut text)?;
+            File::from(file).take(MAX_CREDENTIAL_LENGTH).read_to_string(&mut text)?;
             handed_over.push((key, Secret::new(text)));
         }
         config::hand_over(handed_over);
@@ -133,19 +133,19 @@ impl GuardLink {
     }
 
     /// Returns the state of updates, which can be watched for changes.
-    pub fn known(&self) -> watch::Receiver<UpdateStatus> {
+    pub fn status(&self) -> watch::Receiver<UpdateStatus> {
         self.known.subscribe()
     }
 
     /// Records the state that the guard has reported.
-    pub fn learn(&self, known: UpdateStatus) {
+    pub fn set_status(&self, known: UpdateStatus) {
         self.known.send_replace(known);
     }
 
     /// Notifies the guard that requests are answered from now on.
     pub fn ready(&self) {
         if let Some(voice) = &self.voice {
-            voice.say(&WorkerMessage::Ready { version: release::version().to_owned() });
+            voice.send(&WorkerMessage::Ready { version: release::version().to_owned() });
         }
     }
 
@@ -181,11 +181,11 @@ impl Voice {
         // Discards answers to earlier calls that came too late.
         while answers.try_recv().is_ok() {}
         self.channel.send(&WorkerMessage::Configure, &[file.as_fd()])?;
-        answers.recv_timeout(CONFIGURED_WITHIN).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        answers.recv_timeout(CONFIGURE_TIMEOUT).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Sends a message. A failure is ignored: if the guard is gone, this process ends in a moment.
-    pub fn say(&self, said: &WorkerMessage) {
+    pub fn send(&self, said: &WorkerMessage) {
         let _ = self.channel.send(said, &[]);
     }
 

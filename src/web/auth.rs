@@ -99,7 +99,7 @@ pub(super) async fn let_in(State(web): State<Web>, peer: Peer, mut request: Requ
                 Err(refused) => return refused.into_response(),
             }
         }
-        None => match session::shown(&web, request.headers(), peer).await {
+        None => match session::current_session(&web, request.headers(), peer).await {
             Ok(found) => found.map(Caller::by_session),
             Err(error) => return Problem::from(error).into_response(),
         },
@@ -134,7 +134,7 @@ fn nobody() -> Response {
 /// Lets a request through to the pages if it carries a session; redirects to the sign-in otherwise. Responses are
 /// personal and must not be cached.
 pub async fn let_in_page(State(web): State<Web>, peer: Peer, mut request: Request, next: Next) -> Response {
-    let found = match session::shown(&web, request.headers(), peer).await {
+    let found = match session::current_session(&web, request.headers(), peer).await {
         Ok(found) => found,
         Err(error) => return Problem::from(error).into_response(),
     };

@@ -32,7 +32,7 @@ pub(super) struct SettingItem {
 }
 
 /// Returns the changeable settings with their current values.
-pub(super) fn shown(config: &Config) -> Vec<SettingItem> {
+pub(super) fn changeable_settings(config: &Config) -> Vec<SettingItem> {
     let item = |key: &'static str| {
         let value = match key {
             "email.logger.alert.level" => {
@@ -101,14 +101,15 @@ fn problem(error: &WriteBackError) -> Problem {
                 Remedy::Allow => "problem-no-right",
             };
             let folder = shown(path.parent().unwrap_or(path));
-            let values = [("path", shown(path).into()), ("cause", told(cause).into()), ("folder", folder.into())];
+            let values =
+                [("path", shown(path).into()), ("cause", error_message(cause).into()), ("folder", folder.into())];
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, Message::new(id, values)).again_after(60)
         }
     }
 }
 
 /// Returns a message for a system error, translated if its kind is known.
-fn told(cause: &io::Error) -> Message {
+fn error_message(cause: &io::Error) -> Message {
     let known = [
         (io::ErrorKind::NotFound, "system-not-found"),
         (io::ErrorKind::PermissionDenied, "system-not-allowed"),

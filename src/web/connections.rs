@@ -30,7 +30,7 @@ use tower::ServiceExt;
 
 use self::bodies::{Answering, Arrived, arrived};
 use self::table::{OpenConnection, Table};
-use self::written::Written;
+use self::written::WatchedStream;
 use super::peer::Encrypted;
 use super::problem::Problem;
 use super::tls::Certificate;
@@ -39,7 +39,7 @@ use crate::platform::os;
 use crate::text::message::msg;
 
 /// Time within which a connection that was just accepted may still send a request while the process stops.
-const ASKED_WITHIN: Duration = Duration::from_millis(500);
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Upper bound on connections where the system sets no tighter limit.
 const MAX_CONNECTIONS: usize = 2_000;
@@ -48,10 +48,10 @@ const MAX_CONNECTIONS: usize = 2_000;
 const RESERVED_DESCRIPTORS: u64 = 256;
 
 /// Upper bound on connections that are answered 503 at once for lack of room; others are closed without an answer.
-const MAX_TURNED_AWAY: usize = 64;
+const MAX_REFUSED_AT_ONCE: usize = 64;
 
 /// Time that a client has to read the 503 for lack of room.
-const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(1);
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Response to a connection for which there is no room.
 const NO_ROOM: &[u8] =
@@ -59,13 +59,13 @@ const NO_ROOM: &[u8] =
 connection: close\r\ncontent-length: 57\r\n\r\n{\"status\":503,\"title\":\"too many connections; try again\"}\n";
 
 /// Interval between checks whether memory can be returned to the system.
-const MEMORY_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+const MEMORY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Drop in the number of connections that makes it worthwhile to return memory.
-const WORTH_GIVING_BACK: usize = 100;
+const MIN_CLOSED_TO_TRIM: usize = 100;
 
 /// Time within which a request that is still arriving must be complete while the process stops.
-const SENT_WITHIN: Duration = Duration::from_secs(2);
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Copy)]
@@ -139,21 +139,21 @@ impl Connections {
             gate: Gate::default(),
             open: Table::default(),
             served: TaskTracker::new(),
-            turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
+            turned_away: Arc::new(Semaphore::new(MAX_REFUSED_AT_ONCE)),
             speaks_for_many: Arc::new(|_| false),
         }
     }
 
     /// Lifts the bound per address for addresses that satisfy `speaks_for_many`, such as a proxy.
     #[must_use]
-    pub fn through(mut self, speaks_for_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+    pub fn lift_bound_for(mut self, speaks_for_many: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.speaks_for_many = Arc::new(speaks_for_many);
         self
     }
 
     /// Closes every connection with its next response while `gate` reports that another process takes over soon.
     #[must_use]
-    pub fn behind(mut self, gate: Gate) -> Self {
+    pub fn close_while(mut self, gate: Gate) -> Self {
         self.gate = gate;
         self
     }
@@ -161,15 +161,15 @@ impl Connections {
     /// Accepts connections until `stop` is cancelled; then waits for the requests in progress.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let (mut number, mut most) = (0_u64, 0);
-        let mut look = tokio::time::interval(MEMORY_LOOKED_AT_EVERY);
+        let mut look = tokio::time::interval(MEMORY_INTERVAL);
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 _ = look.tick() => {
                     let now = self.open.len();
-                    if most >= now.saturating_add(WORTH_GIVING_BACK) {
+                    if most >= now.saturating_add(MIN_CLOSED_TO_TRIM) {
                         most = now;
-                        tokio::task::spawn_blocking(os::give_memory_back);
+                        tokio::task::spawn_blocking(os::return_free_memory);
                     }
                     continue;
                 }
@@ -200,7 +200,7 @@ impl Connections {
         let most = self.limits.connections;
         let of_address = if (self.speaks_for_many)(address.ip()) { most } else { self.limits.of_address };
         let Some(connection) = self.open.admit(number, address.ip(), of_address, most) else {
-            self.turn_away(stream);
+            self.refuse(stream);
             return;
         };
         let (router, limits, open, certificate) =
@@ -208,7 +208,7 @@ impl Connections {
         let end = EndSignals { gate: self.gate.clone(), stop: stop.clone() };
         self.served.spawn(async move {
             match certificate {
-                None => converse(stream, false, address, router, limits, &connection, end).await,
+                None => serve_requests(stream, false, address, router, limits, &connection, end).await,
                 Some(certificate) => {
                     let handshake = certificate.acceptor().accept(stream);
                     let stream = tokio::select! {
@@ -217,7 +217,7 @@ impl Connections {
                         () = end.stop.cancelled() => { open.remove(number); return }
                     };
                     if let Ok(Ok(stream)) = stream {
-                        converse(stream, true, address, router, limits, &connection, end).await;
+                        serve_requests(stream, true, address, router, limits, &connection, end).await;
                     }
                 }
             }
@@ -227,8 +227,8 @@ impl Connections {
 }
 
 impl Connections {
-    /// Answers that there is no room, if that is cheap: not over TLS, and to [`MAX_TURNED_AWAY`] clients at once.
-    fn turn_away(&self, mut stream: TcpStream) {
+    /// Answers that there is no room, if that is cheap: not over TLS, and to [`MAX_REFUSED_AT_ONCE`] clients at once.
+    fn refuse(&self, mut stream: TcpStream) {
         metrics::counter!(crate::platform::metrics::TURNED_AWAY).increment(1);
         let Some(turn) = Arc::clone(&self.turned_away).try_acquire_owned().ok().filter(|_| self.certificate.is_none())
         else {
@@ -244,7 +244,7 @@ impl Connections {
                 while stream.read(&mut rest).await? > 0 {}
                 Ok::<_, std::io::Error>(())
             };
-            let _ = tokio::time::timeout(TURNED_AWAY_WITHIN, telling).await;
+            let _ = tokio::time::timeout(REFUSAL_TIMEOUT, telling).await;
         });
     }
 }
@@ -257,7 +257,7 @@ struct EndSignals {
 }
 
 /// Answers the requests of one connection until it ends, is cut, or `stop` is cancelled.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn serve_requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     encrypted: bool,
     address: SocketAddr,
@@ -273,7 +273,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         let (router, connection) = (router.clone(), Arc::clone(&counted));
         let (gate, stopping) = (gate.clone(), stopping.clone());
         async move {
-            connection.is_asked();
+            connection.head_arrived();
             let (head, body) = request.into_parts();
             let mut answer = match arrived(body, &connection, limits.body).await {
                 Arrived::Whole(body) => {
@@ -296,7 +296,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     });
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.unread));
-    let stream = Written::new(Box::pin(stream), Arc::clone(connection));
+    let stream = WatchedStream::new(Box::pin(stream), Arc::clone(connection));
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
@@ -311,8 +311,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         () = connection.cut.cancelled() => return,
         () = stop.cancelled() => {
             // A client that has just connected is about to send a request, and would take the end for a refusal.
-            let left = ASKED_WITHIN.saturating_sub(begun.elapsed());
-            if !connection.was_used()
+            let left = REQUEST_TIMEOUT.saturating_sub(begun.elapsed());
+            if !connection.response_ended()
                 && tokio::time::timeout(left, serving.as_mut()).await.is_ok()
             {
                 return;
@@ -322,12 +322,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     serving.as_mut().graceful_shutdown();
     tokio::select! {
         _ = serving => {}
-        () = is_late(connection, SENT_WITHIN) => {}
+        () = time_out_head(connection, SEND_TIMEOUT) => {}
     }
 }
 
 /// Completes after `within` if no whole request has arrived by then; otherwise never completes.
-async fn is_late(connection: &OpenConnection, within: Duration) {
+async fn time_out_head(connection: &OpenConnection, within: Duration) {
     tokio::time::sleep(within).await;
     if !connection.is_waiting() {
         std::future::pending::<()>().await;

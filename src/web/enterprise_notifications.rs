@@ -24,7 +24,7 @@ use crate::text::message::msg;
 pub(super) const SIGNATURE: &str = "x-allopass-signature";
 /// Minimum interval between log lines about refused notifications. Anyone can send those, and they must not fill the
 /// log.
-const REFUSALS_TOLD_EVERY: SignedDuration = SignedDuration::from_mins(1);
+const REFUSAL_LOG_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// Builds the route.
 pub(super) fn route() -> MethodRouter<Web> {
@@ -117,7 +117,7 @@ impl Refusals {
             if !std::mem::replace(&mut told.no_passphrase, true) {
                 tracing::error!(action = "notification", "payment notifications are refused: {error}");
             }
-        } else if told.last.is_none_or(|last| now.duration_since(last).abs() >= REFUSALS_TOLD_EVERY) {
+        } else if told.last.is_none_or(|last| now.duration_since(last).abs() >= REFUSAL_LOG_INTERVAL) {
             let others = std::mem::take(&mut told.untold);
             told.last = Some(now);
             tracing::warn!(

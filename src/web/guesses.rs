@@ -15,11 +15,11 @@ use super::problem::Problem;
 use crate::domain::session::network_of;
 use crate::text::message::msg;
 
-/// Number of wrong tokens from one address within [`WITHIN`] that are answered 401.
+/// Number of wrong tokens from one address within [`WINDOW`] that are answered 401.
 const MAX_WRONG: u64 = 100;
 
 /// Period of [`MAX_WRONG`], and minimum interval between log lines about one address.
-const WITHIN: Duration = Duration::from_mins(1);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// Upper bound on remembered addresses; the one whose period began first is forgotten first.
 const MAX_ADDRESSES: usize = 4_096;
@@ -60,7 +60,7 @@ impl Guesses {
         }
         let one = all.entry(network).or_insert(Guessing { since: now, wrong: 0 });
         let passed = now.saturating_duration_since(one.since);
-        if passed >= WITHIN {
+        if passed >= WINDOW {
             if one.wrong > 1 {
                 tracing::warn!(
                     action = "api",
@@ -77,7 +77,7 @@ impl Guesses {
         if one.wrong <= MAX_WRONG {
             return Ok(false);
         }
-        let left = WITHIN.saturating_sub(now.saturating_duration_since(one.since)).as_secs().saturating_add(1);
+        let left = WINDOW.saturating_sub(now.saturating_duration_since(one.since)).as_secs().saturating_add(1);
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, msg!("problem-wrong-tokens"));
         Err(problem.again_after(u32::try_from(left).unwrap_or(60)))
     }
@@ -102,7 +102,7 @@ mod tests {
         // A client with the right token may share the address.
         assert!(judged(1, now, true).unwrap());
         assert!(!judged(2, now, false).unwrap());
-        assert!(!judged(1, now + WITHIN, false).unwrap());
+        assert!(!judged(1, now + WINDOW, false).unwrap());
     }
 
     #[test]

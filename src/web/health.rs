@@ -27,7 +27,7 @@ impl Readiness {
     }
 
     /// Marks the process as not ready because of `reason`.
-    pub fn unready(&self, reason: Message) {
+    pub fn mark_unready(&self, reason: Message) {
         self.set(Some(reason));
     }
 

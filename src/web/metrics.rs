@@ -106,12 +106,12 @@ async fn everything(web: &Web) -> Result<Response, Problem> {
 }
 
 /// Age from which the balance is read again when the metrics are requested.
-const BALANCE_FOR: SignedDuration = SignedDuration::from_mins(5);
+const BALANCE_MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
 
 /// Reads the balance of the marketplace's account from HiPay in the background if the last one is too old.
 fn refresh_balance(context: &Context) {
     let now = context.clock.now();
-    if context.escrow.is_to_be_asked(now, BALANCE_FOR) {
+    if context.escrow.needs_reading(now, BALANCE_MAX_AGE) {
         let context = context.clone();
         // Obstacles are reported where the balance is needed.
         tokio::spawn(async move {
@@ -124,7 +124,7 @@ fn refresh_balance(context: &Context) {
 fn known(context: &Context) -> String {
     let mut text = Gauges::default();
     text.begin(names::ESCROW_BALANCE);
-    let balance = context.escrow.last();
+    let balance = context.escrow.last_reported();
     if let Some((balance, _)) = balance {
         text.line(&[("currency", balance.currency().code())], &balance.decimal());
     }

@@ -134,7 +134,7 @@ pub fn router(web: Web) -> Router {
         .layer(Extension(Arc::<stray::Strays>::default()))
         .method_not_allowed_fallback(not_allowed);
     let settings = web.settings.clone();
-    prefix::served(limits::around(routes, &web).with_state(web), settings)
+    prefix::serve_below(limits::around(routes, &web).with_state(web), settings)
 }
 
 /// Builds the router of a process without settings, which serves the setup page.

@@ -37,30 +37,30 @@ const CURRENT_PAGE: HeaderName = HeaderName::from_static("hx-current-url");
 const LEADING: [HeaderName; 2] = [header::LOCATION, HeaderName::from_static("hx-redirect")];
 
 /// Serves the routes below the path of `server.publicUrl` too.
-pub(super) fn served(routes: Router, settings: Settings) -> Router {
+pub(super) fn serve_below(routes: Router, settings: Settings) -> Router {
     let leading = settings.clone();
     let stripped = move |mut request: Request| {
         let prefix = settings.get().server.public_path.clone();
-        if let Some(uri) = without(request.uri(), &prefix) {
+        if let Some(uri) = strip(request.uri(), &prefix) {
             request.extensions_mut().insert(OriginalUri(uri.clone()));
             *request.uri_mut() = uri;
         }
         let page = request.headers().get(CURRENT_PAGE).and_then(|page| page.to_str().ok()?.parse::<Uri>().ok());
-        let page = page.and_then(|page| without(&page, &prefix)?.to_string().parse().ok());
+        let page = page.and_then(|page| strip(&page, &prefix)?.to_string().parse().ok());
         if let Some(page) = page {
             request.headers_mut().insert(CURRENT_PAGE, page);
         }
         request
     };
     let led = move |mut response: Response| {
-        lead_below(&mut response, &leading.get().server.public_path);
+        prefix_redirects(&mut response, &leading.get().server.public_path);
         async { response }
     };
     Router::new().fallback_service(MapRequest::new(routes, stripped)).layer(map_response(led))
 }
 
 /// Puts `prefix` in front of the headers that redirect a browser to this server.
-fn lead_below(response: &mut Response, prefix: &str) {
+fn prefix_redirects(response: &mut Response, prefix: &str) {
     if prefix.is_empty() {
         return;
     }
@@ -74,7 +74,7 @@ fn lead_below(response: &mut Response, prefix: &str) {
 }
 
 /// Returns the address without `prefix`; `None` if it does not begin with it.
-fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
+fn strip(uri: &Uri, prefix: &str) -> Option<Uri> {
     let rest = uri.path().strip_prefix(prefix).filter(|_| !prefix.is_empty())?;
     if !rest.is_empty() && !rest.starts_with('/') {
         return None;
@@ -86,7 +86,7 @@ fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
 
 /// Puts the path in front of the links of pages. Quotes within a text are escaped, so that `="/` occurs in attributes
 /// only. A value that somebody typed is not a link.
-pub(super) async fn carried(State(web): State<Web>, request: Request, next: Next) -> Response {
+pub(super) async fn prefix_links(State(web): State<Web>, request: Request, next: Next) -> Response {
     let prefix = web.settings.get().server.public_path.clone();
     let response = next.run(request).await;
     if prefix.is_empty() {
@@ -151,13 +151,13 @@ mod tests {
 
     #[test]
     fn only_the_whole_path_is_taken_off() {
-        let of = |path: &str| without(&path.parse().unwrap(), "/pay/out").map(|uri| uri.to_string());
+        let of = |path: &str| strip(&path.parse().unwrap(), "/pay/out").map(|uri| uri.to_string());
         assert_eq!(of("/pay/out/dashboard?a=/b").as_deref(), Some("/dashboard?a=/b"));
         assert_eq!(of("/pay/out").as_deref(), Some("/"));
         assert_eq!(of("/pay/out/").as_deref(), Some("/"));
         for path in ["/dashboard", "/pay/outside", "/pay", "/", "/x/pay/out/dashboard"] {
             assert_eq!(of(path), None, "{path}");
         }
-        assert_eq!(without(&"/dashboard".parse().unwrap(), ""), None);
+        assert_eq!(strip(&"/dashboard".parse().unwrap(), ""), None);
     }
 }

@@ -14,10 +14,10 @@ use super::enterprise_notifications::SIGNATURE;
 use super::{Problem, Web};
 
 /// Minimum interval between log lines about stray notifications, which anyone can send.
-const TOLD_EVERY: SignedDuration = SignedDuration::from_hours(1);
+const REPORT_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// Characters of a path that a log line quotes.
-const QUOTED: usize = 100;
+const MAX_QUOTED_LENGTH: usize = 100;
 
 /// Time of the last log line about stray notifications.
 #[derive(Debug, Default)]
@@ -33,11 +33,12 @@ pub(super) async fn unknown(
     if request.method() != Method::POST {
         return nothing;
     }
-    let path: String = request.uri().path().chars().filter(|letter| !letter.is_control()).take(QUOTED).collect();
+    let path: String =
+        request.uri().path().chars().filter(|letter| !letter.is_control()).take(MAX_QUOTED_LENGTH).collect();
     let signed = request.headers().contains_key(SIGNATURE);
     let is_notification =
         signed || Bytes::from_request(request, &web).await.is_ok_and(|body| body.starts_with(b"xml="));
-    if is_notification && strays.tell(web.context.clock.now()) {
+    if is_notification && strays.is_line_due(web.context.clock.now()) {
         tracing::warn!(
             action = "notification",
             "a notification came to {path}, where nothing is: correct the address at HiPay to \
@@ -49,9 +50,9 @@ pub(super) async fn unknown(
 
 impl Strays {
     /// Returns true if another log line is due, and then records its time.
-    fn tell(&self, now: Timestamp) -> bool {
+    fn is_line_due(&self, now: Timestamp) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| now.duration_since(last).abs() >= TOLD_EVERY);
+        let due = last.is_none_or(|last| now.duration_since(last).abs() >= REPORT_INTERVAL);
         if due {
             *last = Some(now);
         }
@@ -67,7 +68,7 @@ mod tests {
     fn one_line_an_hour_tells_of_them() {
         let strays = Strays::default();
         let at = |minute: i64| Timestamp::from_second(1_700_000_000 + minute * 60).unwrap();
-        let told: Vec<bool> = [0, 1, 59, 60, 61, 121, 10].map(|minute| strays.tell(at(minute))).to_vec();
+        let told: Vec<bool> = [0, 1, 59, 60, 61, 121, 10].map(|minute| strays.is_line_due(at(minute))).to_vec();
         // A clock that was set back starts a new interval.
         assert_eq!(told, [true, false, false, true, false, true, true]);
     }

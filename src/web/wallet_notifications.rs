@@ -24,7 +24,7 @@ use crate::remote::hipay::signature::{VerifiedNotice, verify_wallet_notice};
 use crate::text::message::{Message, msg};
 
 /// Upper bound on notices that wait for the disk at once.
-const STORING_AT_ONCE: usize = 512;
+const MAX_STORING_AT_ONCE: usize = 512;
 /// Time that one more notice waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Upper bound on each of HiPay's words kept beside the notice itself, in characters.
@@ -32,7 +32,7 @@ const WORD: usize = 100;
 
 /// Builds the route, which is the same at every address.
 pub(super) fn route() -> MethodRouter<Web> {
-    let storing = Extension(Storing(Arc::new(Semaphore::new(STORING_AT_ONCE))));
+    let storing = Extension(Storing(Arc::new(Semaphore::new(MAX_STORING_AT_ONCE))));
     let methods: MethodRouter<Web> = post(receive).layer(storing);
     methods.layer(Extension(Arc::<Quotas>::default()))
 }
@@ -59,14 +59,14 @@ impl FromRequest<Web> for Verified {
         // Nothing leaves this machine before this point. An unknown account costs a look-up in the store, and is
         // answered like any other notice whose checksum does not match.
         let account = document.account_id();
-        let salt = jobs::callback_salt_or_asked(&web.context, account).await.map_err(cannot_tell)?;
-        let salt = salt.ok_or_else(does_not_fit)?;
+        let salt = jobs::callback_salt_or_asked(&web.context, account).await.map_err(salt_unavailable)?;
+        let salt = salt.ok_or_else(invalid_checksum)?;
         if let Some(notice) = verify_wallet_notice(&document, &salt) {
             return Ok(Self(notice));
         }
         let other = jobs::callback_salt_other_than(&web.context, account, &salt).await;
-        let other = other.map_err(cannot_tell)?.ok_or_else(does_not_fit)?;
-        verify_wallet_notice(&document, &other).map(Self).ok_or_else(does_not_fit)
+        let other = other.map_err(salt_unavailable)?.ok_or_else(invalid_checksum)?;
+        verify_wallet_notice(&document, &other).map(Self).ok_or_else(invalid_checksum)
     }
 }
 
@@ -93,13 +93,13 @@ async fn receive(
     };
     let (account, bytes) = (notice.account_id, new.body.len());
     // A repeated notice takes no room.
-    if !quotas.take(&web, account, bytes).await? && !jobs::inbox::is_known(&web.context.store, &new).await? {
+    if !quotas.take_quota(&web, account, bytes).await? && !jobs::inbox::is_known(&web.context.store, &new).await? {
         let status = StatusCode::TOO_MANY_REQUESTS;
         return Err(Problem::new(status, msg!("problem-notices-today")));
     }
     let received = jobs::inbox::receive(&web.context.store, new, web.context.clock.now()).await;
     if !matches!(received, Ok((_, false))) {
-        quotas.give_back(account, bytes);
+        quotas.return_quota(account, bytes);
     }
     received?;
     web.inbox.notify_one();
@@ -163,7 +163,7 @@ struct QuotaUsed {
 
 impl Quotas {
     /// Takes room for one more notice; returns false if the account has used up its quota for today.
-    async fn take(&self, web: &Web, account: u64, bytes: usize) -> Result<bool, Problem> {
+    async fn take_quota(&self, web: &Web, account: u64, bytes: usize) -> Result<bool, Problem> {
         let own = web.context.config.is_own_account(account);
         let day = day_of(web.context.clock.now());
         let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&account).copied();
@@ -190,7 +190,7 @@ impl Quotas {
     }
 
     /// Returns room that was taken and not needed.
-    fn give_back(&self, account: u64, bytes: usize) {
+    fn return_quota(&self, account: u64, bytes: usize) {
         if let Some(taken) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&account) {
             taken.notices = taken.notices.saturating_sub(1);
             taken.bytes = taken.bytes.saturating_sub(bytes);
@@ -213,7 +213,7 @@ fn too_large() -> Problem {
 }
 
 /// Converts the failure to get a salt: the notice cannot be verified now, and HiPay has to send it again.
-fn cannot_tell(error: SaltError) -> Problem {
+fn salt_unavailable(error: SaltError) -> Problem {
     match error {
         SaltError::Store(error) => error.into(),
         SaltError::NotAnswered => Problem::unavailable(msg!("problem-checksum-unchecked"), 600),
@@ -221,6 +221,6 @@ fn cannot_tell(error: SaltError) -> Problem {
 }
 
 /// Returns the 401 for a checksum that does not match, identical for every account and every cause.
-fn does_not_fit() -> Problem {
+fn invalid_checksum() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, msg!("problem-checksum"))
 }

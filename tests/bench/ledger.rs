@@ -48,7 +48,7 @@ pub(crate) fn measure(scale: Scale) {
 
 /// Returns the additional memory of one reading, in MiB, and its row of the table.
 async fn measure_length(entries: u64) -> (u64, Vec<String>) {
-    let clock = Clock::turned_by_hand(begins());
+    let clock = Clock::manual(begins());
     let sandbox = Sandbox::start(SandboxOptions { clock: clock.clone(), ..SandboxOptions::default() }).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("parameters.yml"), sandbox.credentials().parameters_yml()).unwrap();
@@ -110,7 +110,7 @@ async fn read(folder: &Path, entries: u64) -> Vec<String> {
 
 async fn context(folder: &Path, now: Timestamp) -> jobs::Context {
     let (file, data) = (folder.join("parameters.yml"), folder.join("data"));
-    let wiring = Wiring { clock: Clock::turned_by_hand(now), ..Wiring::default() };
+    let wiring = Wiring { clock: Clock::manual(now), ..Wiring::default() };
     let opened = tokio::task::spawn_blocking(move || {
         let config = Config::load(&file, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
         wiring::open(config, &data, &wiring).unwrap()

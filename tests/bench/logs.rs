@@ -45,7 +45,7 @@ pub(crate) fn measure(scale: Scale) {
         flushed.push(rate(count, appended(folder.path(), count)));
         written.push(rate(count, put(&store, count)));
         let begun = Instant::now();
-        logs.keep_in(&store).unwrap();
+        logs.store_in(&store).unwrap();
         tracing::subscriber::with_default(logs.subscriber(), || {
             for number in 0..count {
                 let (mirakl_id, voucher) = (number % 5_000, "1000001");
@@ -61,7 +61,7 @@ pub(crate) fn measure(scale: Scale) {
         called.push(rate(count, begun.elapsed()));
         while !logs.flush() {}
         kept.push(rate(count, begun.elapsed()));
-        logs.let_go();
+        logs.release_store();
         total += 2 * count;
         assert_eq!(store.read(|reader| reader.total::<LogLine>()).unwrap(), total, "lines were lost");
     }

@@ -52,7 +52,7 @@ struct Market {
 
 impl Market {
     async fn new(latency: Duration, vouchers: u64, with_commissions: bool) -> Self {
-        let clock = Clock::turned_by_hand(cycle() - SignedDuration::from_hours(24));
+        let clock = Clock::manual(cycle() - SignedDuration::from_hours(24));
         let options = SandboxOptions { clock: clock.clone(), latency, ..SandboxOptions::default() };
         let sandbox = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();

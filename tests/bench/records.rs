@@ -90,7 +90,7 @@ pub(crate) fn lived_since(id: u64, shop_id: u64, born: Timestamp, end: Status) -
             if operation.status == end {
                 break;
             }
-            operation.happen(event, &Message::none(), sent).unwrap();
+            operation.apply_event(event, &Message::none(), sent).unwrap();
         }
     }
     assert_eq!(operation.status, end);

@@ -16,9 +16,9 @@ use crate::table;
 use crate::table::{milliseconds, percentile};
 
 /// Number of starts after each kind of end.
-const STARTS: usize = 10;
+const MAX_STARTS: usize = 10;
 /// Time limit of an answer.
-const GIVEN_UP_AFTER: Duration = Duration::from_mins(1);
+const GIVE_UP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Starts and ends the program repeatedly on the store in `data`.
 pub(crate) fn measure(data: &Path) {
@@ -27,7 +27,7 @@ pub(crate) fn measure(data: &Path) {
     program.start().1.end(Signal::TERM);
     let rows = [("orderly end", Signal::TERM), ("kill -9", Signal::KILL)].map(|(after, signal)| {
         program.start().1.end(signal);
-        let mut times: Vec<Duration> = (0..STARTS)
+        let mut times: Vec<Duration> = (0..MAX_STARTS)
             .map(|_| {
                 let (time, running) = program.start();
                 running.end(signal);
@@ -93,7 +93,7 @@ impl Program {
             .arg(&self.data);
         let running = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         loop {
-            assert!(begun.elapsed() < GIVEN_UP_AFTER, "the program does not answer");
+            assert!(begun.elapsed() < GIVE_UP_TIMEOUT, "the program does not answer");
             match TcpStream::connect(self.address) {
                 Ok(stream) => {
                     if let Some(answer) = ask(stream) {
@@ -110,7 +110,7 @@ impl Program {
 
 /// Requests the sign-in page; returns `None` if the connection belonged to the previous program.
 fn ask(mut stream: TcpStream) -> Option<String> {
-    stream.set_read_timeout(Some(GIVEN_UP_AFTER)).unwrap();
+    stream.set_read_timeout(Some(GIVE_UP_TIMEOUT)).unwrap();
     stream.write_all(b"GET /dashboard/login HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -49,7 +49,7 @@ impl Drop for Service {
 async fn world() -> World {
     let settings = ["server.listen: 127.0.0.1:0", "email.logger.alert.level: 400"];
     let world = World::unscheduled(SandboxOptions::default(), &settings).await;
-    world.let_go().await;
+    world.release_store().await;
     world
 }
 

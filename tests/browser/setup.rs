@@ -22,7 +22,7 @@ struct Installation {
 impl Installation {
     async fn new() -> Self {
         let world = World::unscheduled(SandboxOptions::default(), &[]).await;
-        world.let_go().await;
+        world.release_store().await;
         Self { world, folder: tempfile::tempdir().unwrap() }
     }
 

@@ -48,7 +48,7 @@ impl Installation {
         let mut world = World::unscheduled(SandboxOptions::default(), &all).await;
         let api = format!("update.apiUrl: {}", world.sandbox.github_url());
         world.set(&api).await;
-        world.let_go().await;
+        world.release_store().await;
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
         let installation = Self { world, folder };

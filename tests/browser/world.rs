@@ -26,7 +26,7 @@ pub(crate) struct Site {
 impl Site {
     /// Sets the guard's report about updates, as if there were a guard.
     pub(crate) fn told_by_the_guard(&self, known: UpdateStatus) {
-        self.appliance.web().guard.learn(known);
+        self.appliance.web().guard.set_status(known);
     }
 
     /// Makes an empty marketplace on which no batch runs automatically.

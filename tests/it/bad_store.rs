@@ -20,7 +20,7 @@ async fn with_operations(count: u64) -> World {
     }
     world.fund(10_000_000);
     world.up_to_operations().await;
-    world.let_go().await;
+    world.release_store().await;
     world
 }
 
@@ -118,7 +118,7 @@ async fn a_store_in_use_is_told_at_once_or_waited_for() {
         world.restart().await;
         let mut running = Running::start(world.cashout(&[command]));
         running.says("another process has the store; waiting").await;
-        world.let_go().await;
+        world.release_store().await;
         running.end().await.ends(0);
     }
     world.restart().await;
@@ -172,7 +172,7 @@ async fn a_disk_that_fills_up_in_the_middle_stops_the_batch_and_loses_nothing() 
     const COUNT: u64 = 20;
     let mut world = with_operations(COUNT).await;
     world.set("hipay.maxConcurrency: 1").await;
-    world.let_go().await;
+    world.release_store().await;
     let mut fifth = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 5);
     let running = Running::start(limitable(&world, &["cashout:transfer"]));
     assert!(fifth.reached().await);

@@ -5,7 +5,7 @@ use crate::world::World;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cycle_from_the_command_line() {
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     let output = world.output(&["check"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");

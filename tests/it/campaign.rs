@@ -29,7 +29,7 @@ use truth::{Due, Truth};
 const SEEDS: u64 = 150;
 
 /// The number of seeds that run concurrently; most of the time they wait for the disk.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 
 /// Counts of the cases that occurred.
 type Met = BTreeMap<String, u64>;
@@ -132,7 +132,7 @@ async fn whatever_happens_every_cent_is_accounted_for() {
     let begun = Instant::now();
     let played = stream::iter(from..from.saturating_add(seeds))
         .map(|seed| async move { (seed, tokio::spawn(Campaign::play(seed, seeds == 1)).await) });
-    let mut played = std::pin::pin!(played.buffer_unordered(AT_ONCE));
+    let mut played = std::pin::pin!(played.buffer_unordered(MAX_CONCURRENT));
     let (mut steps, mut met, mut wrong) = (0, Met::new(), Vec::new());
     while let Some((seed, outcome)) = played.next().await {
         match outcome {

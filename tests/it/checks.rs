@@ -12,7 +12,7 @@ use crate::world::{World, wallet_of};
 /// Makes a world that `change` puts out of order; returns the output of `check` as text and as JSON.
 async fn checked(change: impl FnOnce(&World)) -> Told {
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     change(&world);
     let told = world.told(&["check"]).await;
     let json = world.told(&["check", "--json"]).await;
@@ -95,11 +95,11 @@ async fn what_the_configuration_has_wrong_is_named_with_the_mend() {
     ] {
         let here = world.sandbox.mirakl_url();
         world.set(&wrong.replace("RIGHT", &here)).await;
-        world.let_go().await;
+        world.release_store().await;
         world.told(&["check", "--offline"]).await.ends(0).hides("Mirakl's settings").hides("operator account");
         world.told(&["check"]).await.ends(1).says("WRONG").says(words).hides("wrong-canary");
         world.set(&right.replace("RIGHT", &here)).await;
-        world.let_go().await;
+        world.release_store().await;
         world.told(&["check"]).await.ends(0);
     }
 }
@@ -107,7 +107,7 @@ async fn what_the_configuration_has_wrong_is_named_with_the_mend() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offline_check_asks_nobody() {
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["check", "--offline"]).await.ends(0).says("ok     configuration").says("ok     store");
     assert_eq!(world.sandbox.traffic(|traffic| traffic.total()), 0);
     for arguments in [&["check", "--offline", "--rebind"][..], &["check", "--yes"]] {
@@ -124,7 +124,7 @@ async fn a_store_of_another_installation_pays_nothing_until_a_person_binds_it_an
     world.fund(100_000);
     world.up_to_operations().await;
     world.set("account.technical.hipayId: 400001").await;
-    world.let_go().await;
+    world.release_store().await;
     let difference = "account.technical.hipayId: 400777 (store), 400001 (configuration)";
     for command in ["cashout:transfer", "vendor:process", "cashout:generate", "cashout:transaction:status:sync"] {
         world.told(&[command]).await.ends(2).says(difference).says("cashout check --rebind");
@@ -138,7 +138,7 @@ async fn a_store_of_another_installation_pays_nothing_until_a_person_binds_it_an
     world.restart().await;
     assert_eq!(world.status(1), Status::Created);
     assert!(matches!(world.try_run(Command::CashoutTransfer).await, Err(JobError::Refused(_))));
-    world.let_go().await;
+    world.release_store().await;
 
     let bound = world.told(&["check", "--rebind", "--yes"]).await;
     bound.ends(0).says("the store is now bound to what the configuration names");

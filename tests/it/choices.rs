@@ -347,7 +347,7 @@ async fn the_payment_of_somebody_else_is_not_accepted() {
 async fn the_command_line_and_the_api_do_the_same() {
     let world = owed().await;
     let id = world.operation(1).id.to_string();
-    world.let_go().await;
+    world.release_store().await;
     let arguments = ["operation:hold", &id, "--reason", "fraud is suspected"];
     world.told(&arguments).await.ends(0).says("is held: nothing more of it is sent until somebody releases it");
     world.told(&arguments).await.ends(2).says("is held already");

@@ -57,7 +57,7 @@ async fn every_batch_tells_one_json_object_with_amounts_as_texts() {
         mirakl.vouchers.push(cashout::sandbox::Voucher::new(1, 2001, "83", created).commission("1.5"));
     });
     world.fund(100_000);
-    world.let_go().await;
+    world.release_store().await;
     let run = async |arguments: &[&str]| world.told(&[arguments, &["--json"]].concat()).await.ends(0).json();
     let both = json!([{ "amount": "84.50", "currency": "EUR" }]);
 
@@ -98,7 +98,7 @@ async fn a_batch_in_words_tells_counts_and_sums() {
     }
     world.fund(10_000);
     world.up_to_operations().await;
-    world.let_go().await;
+    world.release_store().await;
     let told = world.told(&["cashout:transfer"]).await;
     told.ends(1).says("cashout:transfer: partly (2 of 2)").says("1  requested, 83.00 EUR");
     told.says("1  insufficient funds, 83.00 EUR").says("transfers: 2");
@@ -107,7 +107,7 @@ async fn a_batch_in_words_tells_counts_and_sums() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_wallets_are_listed_page_by_page_and_one_is_shown_in_full() {
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     world.sandbox.hipay(|hipay| {
         for id in 1..=230 {
             hipay.add(Account::new(600_000 + id, &format!("wallet{id}@shops.example")));
@@ -169,7 +169,7 @@ async fn help_is_no_mistake_and_a_wrong_option_is_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_that_make_no_sense_are_refused_before_anything_is_done() {
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["vendor:process", "lately"]).await.ends(2).says("'lately' is no point in time").says("24h, 7d");
     world.told(&["cashout:generate", "2001-01-11"]).await.ends(2).says("paid by whoever did it before");
     world.told(&["cashout:generate", "2999-01-11"]).await.ends(2).says("has not begun");

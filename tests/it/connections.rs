@@ -192,7 +192,7 @@ async fn what_is_being_answered_is_never_cut_and_one_too_many_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_get_through_however_many_connections_are_held() {
     let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
-    world.let_go().await;
+    world.release_store().await;
     let cashout = world.cashout(&["serve"]);
     let mut limited = Command::new("prlimit");
     limited.env_clear().arg("--nofile=512:512").arg(cashout.get_program()).args(cashout.get_args());
@@ -406,7 +406,7 @@ async fn next_word(socket: &UnixDatagram) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_takes_a_socket_that_is_handed_in_and_tells_the_service_manager_how_it_is() {
     let world = World::with(SandboxOptions::default(), &["server.listen: 127.0.0.1:1"]).await;
-    world.let_go().await;
+    world.release_store().await;
     let folder = tempfile::tempdir().unwrap();
     let told = UnixDatagram::bind(folder.path().join("notify")).unwrap();
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -436,7 +436,7 @@ async fn an_address_that_is_taken_is_said_with_the_mend() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let setting = format!("server.listen: {}", taken.local_addr().unwrap());
     let world = World::with(SandboxOptions::default(), &[setting.as_str()]).await;
-    world.let_go().await;
+    world.release_store().await;
     let output = world.output(&["serve"]).await;
     let said: Vec<String> = output.stderr.lines().map(Result::unwrap).collect();
     assert_eq!(output.status.code(), Some(4), "{said:?}");

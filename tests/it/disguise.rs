@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use cashout::platform::release::DISGUISE;
+use cashout::platform::release::VERSION_OVERRIDE;
 use serde_json::json;
 
 /// Returns the path of the debug build without debug symbols: a tenth of its size.
@@ -24,7 +24,7 @@ fn build() -> &'static Path {
 pub(crate) fn disguised(version: &str, fault: Option<&str>) -> Vec<u8> {
     let mut bytes = fs::read(build()).unwrap();
     let disguise = json!({ "version": version, "fault": fault });
-    bytes.extend_from_slice(format!("{DISGUISE}{disguise}\n").as_bytes());
+    bytes.extend_from_slice(format!("{VERSION_OVERRIDE}{disguise}\n").as_bytes());
     bytes
 }
 

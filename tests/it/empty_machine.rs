@@ -55,7 +55,7 @@ async fn it_needs_nothing_of_the_machine() {
     lines.push("hipay.timezone: Pacific/Chatham".to_owned());
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let world = World::unscheduled(SandboxOptions::default(), &lines).await;
-    world.let_go().await;
+    world.release_store().await;
 
     let root = tempfile::tempdir().unwrap();
     let at = |name: &str| root.path().join(name);

@@ -80,7 +80,7 @@ async fn lose_the_store_at(step: Step) {
     let mut pause = world.sandbox.pause_at(step.endpoint, Moment::After, step.nth);
     let losing = async {
         assert!(pause.reached().await);
-        world.let_go().await;
+        world.release_store().await;
         pause.release();
     };
     let (outcome, ()) = tokio::join!(world.try_run(step.command()), losing);

@@ -264,7 +264,7 @@ async fn a_company_that_looks_into_tls_behind_a_proxy_keeps_nobody_from_mirakl_a
             format!("network.proxy: http://cashout:secret@{}", out.address),
         ])
         .await;
-    world.let_go().await;
+    world.release_store().await;
     let told = world.told(&["check"]).await;
     told.says("ok     Mirakl").hides("cashout:secret");
     let asked = out.asked.lock().unwrap().clone();
@@ -275,7 +275,7 @@ async fn a_company_that_looks_into_tls_behind_a_proxy_keeps_nobody_from_mirakl_a
     // file without any certificate.
     world.restart().await;
     world.set("tls.caFile: ~").await;
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["check"]).await.ends(1).says("WRONG  Mirakl").says("certificate").hides("secret");
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "nothing").unwrap();
@@ -289,7 +289,7 @@ async fn a_company_that_looks_into_tls_behind_a_proxy_keeps_nobody_from_mirakl_a
 async fn a_host_name_that_does_not_resolve_is_told_in_words() {
     let mut world = World::new().await;
     world.set("mirakl.baseUrl: https://mirakl.invalid").await;
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["check"]).await.ends(1).says("its host name cannot be resolved").hides("Query").hides("proto error");
 }
 
@@ -297,7 +297,7 @@ async fn a_host_name_that_does_not_resolve_is_told_in_words() {
 async fn one_json_object_tells_everything_also_where_it_goes_wrong() {
     let mut world = World::new().await;
     world.set("mirakl.operatorKey: wrong-key").await;
-    world.let_go().await;
+    world.release_store().await;
     let json = world.told(&["vendor:process", "--json"]).await.ends(3).json();
     assert_eq!(
         (&json["state"], &json["exit"], &json["command"]),
@@ -312,6 +312,6 @@ async fn one_json_object_tells_everything_also_where_it_goes_wrong() {
 async fn a_day_that_is_no_cycle_day_is_said_so() {
     let mut world = World::new().await;
     world.set("cashout.firstCycle: 2026-11-01").await;
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["cashout:generate", "2026-11-07"]).await.ends(0).says("2026-11-07 is no cycle day");
 }

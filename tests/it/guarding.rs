@@ -12,7 +12,7 @@ use crate::world::{World, http};
 
 async fn world() -> World {
     let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
-    world.let_go().await;
+    world.release_store().await;
     world
 }
 

@@ -212,7 +212,7 @@ async fn a_401_about_one_wallet_stops_that_wallet_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_listed_and_end_with_1_and_the_next_run_with_0() {
     let world = due(PaymentKind::Transfer, 2).await;
-    world.let_go().await;
+    world.release_store().await;
     let refusal = Refusal::code(Endpoint::Transfer, 3).about(&wallet_of(2)).error("amount", "is too small");
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal.clone()));
     let told = world.told(&["cashout:transfer"]).await;
@@ -230,7 +230,7 @@ async fn refusals_are_listed_and_end_with_1_and_the_next_run_with_0() {
 async fn wrong_credentials_for_hipay_end_with_their_own_code_and_nothing_is_sent() {
     let mut world = due(PaymentKind::Transfer, 2).await;
     world.set("hipay.wsPassword: wrong-canary").await;
-    world.let_go().await;
+    world.release_store().await;
     let wallet = wallet_of(1).to_string();
     for arguments in
         [&["vendor:process"][..], &["cashout:transfer"], &["vendor:wallet:list"], &["vendor:wallet:bankInfos", &wallet]]

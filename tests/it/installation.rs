@@ -66,7 +66,7 @@ impl Installation {
         }
         world.seller(SHOP);
         world.vendors().await;
-        world.let_go().await;
+        world.release_store().await;
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();

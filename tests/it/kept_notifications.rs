@@ -57,7 +57,7 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
     let mut rng = fastrand::Rng::with_seed(7);
     let mut unanswered = 0;
     for round in 0..12_u64 {
-        world.let_go().await;
+        world.release_store().await;
         let mut running = Running::start(world.cashout(&["serve"]));
         let line = running.says("answers on").await;
         let to: SocketAddr = line.trim().rsplit(' ').next().unwrap().parse().unwrap();
@@ -132,7 +132,7 @@ async fn without_room_on_the_disk_nothing_is_acknowledged_and_nothing_acknowledg
     let mut world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
     world.seller(2001);
     world.vendors().await;
-    world.let_go().await;
+    world.release_store().await;
     // To a process, a limit on the size of files is like a full disk; the signal that comes with the
     // limit, but not with a full disk, is ignored.
     let plain = world.cashout(&["serve"]);

@@ -64,7 +64,7 @@ async fn kill(mut child: Child) -> bool {
 async fn kill_at(memory: Memory, step: Step, in_hand: InHand) {
     let mut world = market(SandboxOptions::default(), memory).await;
     step.approach(&world).await;
-    world.let_go().await;
+    world.release_store().await;
     let mut pause = world.sandbox.pause_at(step.endpoint, in_hand.moment(), step.nth);
     let child = begin(&world, &step.command());
     let reached = tokio::time::timeout(FOR_EVER, pause.reached()).await;
@@ -125,7 +125,7 @@ async fn killed_at_random(seed: u64) -> u32 {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut killed = 0;
     for command in COMMANDS.iter().cycle().take(60) {
-        world.let_go().await;
+        world.release_store().await;
         let child = begin(&world, command);
         // The time of the kill is the subject of the test, so it is random and waits for no event.
         tokio::time::sleep(Duration::from_millis(rng.u64(20..300))).await;
@@ -161,7 +161,7 @@ async fn killed_at_any_moment_the_money_still_arrives_once() {
 async fn a_killed_day_is_finished_by_the_next_one() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     world.generate().await;
-    world.let_go().await;
+    world.release_store().await;
     let mut pause = world.sandbox.pause_at(Endpoint::Transfer, Moment::After, 3);
     let child = begin(&world, &Command::CashoutTransfer);
     assert_eq!(tokio::time::timeout(FOR_EVER, pause.reached()).await, Ok(true));

@@ -13,7 +13,7 @@ fn posts(world: &World) -> u64 {
 
 /// Loses the whole data folder and creates a new store.
 async fn lose_the_store(world: &mut World) {
-    world.let_go().await;
+    world.release_store().await;
     std::fs::remove_dir_all(world.data()).unwrap();
     world.restart().await;
 }
@@ -44,11 +44,11 @@ async fn a_new_marketplace_id_after_a_restored_backup_pays_nothing_again() {
         let mut world = market(SandboxOptions::default(), Memory::Whole).await;
         world.sandbox.hipay(|hipay| hipay.listed = listed);
         world.generate().await;
-        world.let_go().await;
+        world.release_store().await;
         let backup = std::fs::read(world.data().join("store.redb")).unwrap();
         world.restart().await;
         begin_a_day(&world, batches).await;
-        world.let_go().await;
+        world.release_store().await;
         std::fs::write(world.data().join("store.redb"), backup).unwrap();
         world.set("hipay.mkp.technical.id: another-marketplace").await;
         rebind(&world.context).await.unwrap();
@@ -233,11 +233,11 @@ async fn an_image_put_back_as_a_whole_is_noticed_and_pays_nothing_again() {
         let mut world = market(SandboxOptions::default(), Memory::Whole).await;
         world.generate().await;
         let before = world.context.store.memory_since();
-        world.let_go().await;
+        world.release_store().await;
         let image = std::fs::read(world.data().join("store.redb")).unwrap();
         world.restart().await;
         begin_a_day(&world, batches).await;
-        world.let_go().await;
+        world.release_store().await;
         // The same file with its earlier content and seal.
         let opened = std::fs::OpenOptions::new().write(true).truncate(true).open(world.data().join("store.redb"));
         std::io::Write::write_all(&mut opened.unwrap(), &image).unwrap();
@@ -343,12 +343,12 @@ async fn money_that_was_sent_to_a_former_wallet_is_withdrawn_from_there() {
 async fn a_slow_clock_remembers_nothing_that_others_paid_meanwhile() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     world.generate().await;
-    world.let_go().await;
+    world.release_store().await;
     let backup = std::fs::read(world.data().join("store.redb")).unwrap();
     world.restart().await;
     begin_a_day(&world, 5).await;
     world.clock.advance(jiff::SignedDuration::from_hours(48));
-    world.let_go().await;
+    world.release_store().await;
     std::fs::write(world.data().join("store.redb"), backup).unwrap();
     let sent = posts(&world);
     world.restart_with_the_clock_at("2026-11-10T08:00:00Z".parse().unwrap()).await;
@@ -364,7 +364,7 @@ async fn a_slow_clock_remembers_nothing_that_others_paid_meanwhile() {
 async fn a_store_that_is_missing_beside_its_seal_is_not_begun_anew() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     begin_a_day(&world, 5).await;
-    world.let_go().await;
+    world.release_store().await;
     let (file, seal) = (world.data().join("store.redb"), world.data().join("store.seal"));
     let kept = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -377,7 +377,7 @@ async fn a_store_that_is_missing_beside_its_seal_is_not_begun_anew() {
     std::fs::write(&file, kept).unwrap();
     world.restart().await;
     nothing_is_paid_again(&world).await;
-    world.let_go().await;
+    world.release_store().await;
     std::fs::remove_file(&file).unwrap();
     std::fs::remove_file(&seal).unwrap();
     world.restart().await;

@@ -18,7 +18,7 @@ async fn world(settings: &[&str]) -> World {
     let world = World::with(SandboxOptions::default(), settings).await;
     // The process uses the machine's clock, and would report that HiPay's differs.
     world.clock.set(Clock::system().now());
-    world.let_go().await;
+    world.release_store().await;
     world
 }
 
@@ -58,7 +58,7 @@ async fn stored(world: &mut World, filter: LogFilter) -> Vec<LogLine> {
     world.restart().await;
     let listing = filter.listing().limit(10_000);
     let lines = world.context.store.reading(move |reader| reader.list::<LogLine>(&listing)).await.unwrap().items;
-    world.let_go().await;
+    world.release_store().await;
     lines
 }
 

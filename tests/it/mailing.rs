@@ -414,7 +414,7 @@ async fn the_digest_tells_the_day_before_in_numbers() {
 async fn a_command_mails_what_went_wrong_in_it() {
     let office = PostOffice::open(House::default()).await;
     let world = world(&office, &["mirakl.operatorKey: wrong-key"]).await;
-    world.let_go().await;
+    world.release_store().await;
     let output = world.output(&["vendor:process"]).await;
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let taken = office.takes(1).await;
@@ -434,12 +434,12 @@ async fn check_tries_the_mail_server_and_sends_nothing() {
     let trusted = office.trusted();
     let settings = ["mail.security: tls", &trusted, "mail.username: cashout", "mail.password: right-password"];
     let mut world = world(&office, &settings).await;
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["check"]).await.ends(0).says("ok     mail server");
     world.told(&["check", "--offline"]).await.ends(0).hides("mail server");
     world.restart().await;
     world.set("mail.password: wrong-password").await;
-    world.let_go().await;
+    world.release_store().await;
     world
         .told(&["check"])
         .await
@@ -540,7 +540,7 @@ async fn a_full_disk_that_no_outbox_can_be_written_on_is_mailed_all_the_same() {
     }
     world.fund(1_000_000);
     world.up_to_operations().await;
-    world.let_go().await;
+    world.release_store().await;
     let mut second = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 2);
     let running = Running::start(limitable(&world, &["cashout:transfer"]));
     assert!(second.reached().await);

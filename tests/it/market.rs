@@ -20,7 +20,7 @@ const VOUCHERS: [(u64, u64, i64, i64); 5] =
     [(1, 2001, 10_000, 300), (2, 2002, 25_050, 600), (3, 2003, -3_000, 0), (4, 2003, 9_000, 1_500), (5, 2004, 1, 0)];
 
 /// Number of worlds that run concurrently; most of the time they wait for the disk.
-const AT_ONCE: usize = 6;
+const MAX_CONCURRENT: usize = 6;
 
 /// Knowledge of the store about the time before the vouchers' cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub(crate) async fn each<C: Debug, F: Future<Output = ()> + Send + 'static>(
         let playing = play(case);
         async move { (name, tokio::spawn(playing).await) }
     });
-    let mut played = std::pin::pin!(played.buffer_unordered(AT_ONCE));
+    let mut played = std::pin::pin!(played.buffer_unordered(MAX_CONCURRENT));
     while let Some((name, outcome)) = played.next().await {
         assert!(outcome.is_ok(), "{name} went wrong: {outcome:?}");
     }

@@ -79,12 +79,12 @@ impl Backup {
 async fn restored(how_far: Paid, backup: Backup) -> World {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     world.generate().await;
-    world.let_go().await;
+    world.release_store().await;
     let folder = tempfile::tempdir().unwrap();
     copy_all(&world.data(), folder.path());
     world.restart().await;
     pay(&world, how_far).await;
-    world.let_go().await;
+    world.release_store().await;
     backup.restore(folder.path(), &world.data());
     world.restart().await;
     assert!(world.operations().iter().all(|one| one.transfer.attempts.is_empty()), "the backup knows of no transfer");
@@ -124,7 +124,7 @@ async fn begin_anew(how_far: Paid) {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     world.generate().await;
     pay(&world, how_far).await;
-    world.let_go().await;
+    world.release_store().await;
     std::fs::remove_dir_all(world.data()).unwrap();
     world.restart().await;
     assert!(world.operations().is_empty());
@@ -159,7 +159,7 @@ async fn a_second_attempt_that_nobody_remembers_is_found_too() {
             hipay.lives.insert(base.clone(), Life::failing(Ending::Aborted));
         });
         until_all_is_paid(&world, 3).await;
-        world.let_go().await;
+        world.release_store().await;
         std::fs::remove_dir_all(world.data()).unwrap();
         world.restart().await;
         let sent = posts(&world);
@@ -197,7 +197,7 @@ async fn hold((kind, difference): (PaymentKind, Difference)) {
     }
     let sent = posts(&world);
     // The binary reports it at the highest level.
-    world.let_go().await;
+    world.release_store().await;
     let command = if kind == PaymentKind::Transfer { "cashout:transfer" } else { "cashout:withdraw" };
     let output = world.output(&[command]).await;
     let (told, logged) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());

@@ -78,7 +78,7 @@ async fn wrong_credentials_for_mirakl_end_with_their_own_code_and_touch_nothing(
     key.seller(2001);
     key.set("mirakl.operatorKey: wrong-canary").await;
     for world in [key, with_bearer("wrong-canary").await, with_client("wrong-canary").await] {
-        world.let_go().await;
+        world.release_store().await;
         let told = world.told(&["vendor:process", "-vvv"]).await;
         told.ends(3).says("Mirakl refused our credentials").hides("wrong-canary");
         assert_eq!(world.told(&["vendor:process", "--json"]).await.ends(3).json()["exit"], 3);

@@ -63,7 +63,7 @@ async fn a_mirakl_that_cannot_be_reached_is_told() {
 async fn a_batch_that_mirakl_ended_ends_with_1_and_the_next_one_with_0() {
     let world = World::new().await;
     world.seller(2001);
-    world.let_go().await;
+    world.release_store().await;
     world.sandbox.strike(Fault::new(FaultKind::HtmlPage(403)).at(Endpoint::Shops).times(2));
     world.told(&["vendor:process"]).await.ends(1).says("cashout: Mirakl refused with HTTP 403");
     let json = world.told(&["vendor:process", "--json"]).await.ends(1).json();

@@ -67,7 +67,7 @@ async fn as_root_a_command_works_as_the_owner_of_the_data_folder() {
     }
     let world = World::new().await;
     world.seller(2001);
-    world.let_go().await;
+    world.release_store().await;
     let here = Installation::new(&world);
     chown(here.configuration(), Some(SERVICE), Some(SERVICE)).unwrap();
     here.told(&["check"]).await.ends(0);
@@ -91,7 +91,7 @@ async fn a_configuration_that_the_owner_may_not_read_is_told_with_the_mend() {
         return;
     }
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     let here = Installation::new(&world);
     let told = here.told(&["vendor:process"]).await;
     told.ends(2).says("this user may not read the file").says("chown cashout");
@@ -105,7 +105,7 @@ async fn a_binary_that_the_owner_may_not_run_is_told_with_the_mend() {
         return;
     }
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     let here = Installation::new(&world);
     std::fs::set_permissions(here.binary(), PermissionsExt::from_mode(0o700)).unwrap();
     let told = here.told(&["vendor:process"]).await;
@@ -119,7 +119,7 @@ async fn a_data_folder_that_its_user_may_not_write_is_told() {
         return;
     }
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     let here = Installation::new(&world);
     chown(here.configuration(), Some(SERVICE), Some(SERVICE)).unwrap();
     std::fs::set_permissions(here.data(), PermissionsExt::from_mode(0o500)).unwrap();

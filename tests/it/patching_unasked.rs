@@ -44,9 +44,9 @@ impl Unattended {
     /// Returns what the guard is asked to install at this moment.
     async fn at(&self, moment: &str) -> Option<(String, String)> {
         self.world.clock.set(moment.parse().unwrap());
-        let before = self.installer.errand().borrow().clone();
+        let before = self.installer.pending().borrow().clone();
         self.installer.patch().await;
-        let errand = self.installer.errand().borrow().clone();
+        let errand = self.installer.pending().borrow().clone();
         if errand == before {
             return None;
         }
@@ -86,13 +86,13 @@ async fn a_patch_is_installed_in_its_window_and_not_outside() {
         lines: Vec::new(),
     };
     // Interrupted before anything was changed: it is tried again the next night.
-    unattended.link.learn(UpdateStatus {
+    unattended.link.set_status(UpdateStatus {
         past: vec![past(UpdateOutcome::Interrupted, "2026-11-11T02:06:00Z")],
         ..UpdateStatus::default()
     });
     assert_eq!(unattended.at("2026-11-12T03:59:59Z").await, asked);
     // Tried and rolled back: a person must look at it first.
-    unattended.link.learn(UpdateStatus {
+    unattended.link.set_status(UpdateStatus {
         past: vec![past(UpdateOutcome::RolledBack, "2026-11-12T03:59:59Z")],
         ..UpdateStatus::default()
     });

@@ -17,7 +17,7 @@ use crate::world::{World, http};
 async fn what_was_answered_survives_a_kill() {
     for round in 0..4 {
         let mut world = World::with(SandboxOptions::default(), &[ANY_PORT]).await;
-        world.let_go().await;
+        world.release_store().await;
         let (running, hipay) = serving(&world).await;
         let mut customers = customers(&world, round);
         let told: Vec<EnterpriseNotice> = (0..150).flat_map(|_| customers.pay()).collect();
@@ -59,7 +59,7 @@ async fn what_was_answered_survives_a_kill() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_answered_with_come_again_and_nothing_that_was_answered_is_lost() {
     let mut world = World::with(SandboxOptions::default(), &[ANY_PORT]).await;
-    world.let_go().await;
+    world.release_store().await;
     let (running, hipay) = running(&world, Running::start(limitable(&world, &["serve", "-v"]))).await;
     let mut customers = customers(&world, 4);
     let told: Vec<EnterpriseNotice> = (0..5).flat_map(|_| customers.pay()).collect();

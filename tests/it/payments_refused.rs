@@ -50,7 +50,7 @@ async fn what_is_not_signed_rightly_is_refused_and_nothing_is_kept() {
 async fn without_a_passphrase_everything_is_refused_and_that_is_said_once() {
     let settings = [ANY_PORT, "hipay.enterprise.passphrase: ~"];
     let world = World::with(SandboxOptions::default(), &settings).await;
-    world.let_go().await;
+    world.release_store().await;
     let (running, hipay) = serving(&world).await;
     let unsigned = Enterprise { passphrase: String::new(), ..hipay.clone() };
     for _ in 0..3 {
@@ -65,7 +65,7 @@ async fn without_a_passphrase_everything_is_refused_and_that_is_said_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_algorithm_is_named_and_a_flood_of_forgeries_is_told_in_a_line() {
     let world = World::with(SandboxOptions::default(), &[ANY_PORT]).await;
-    world.let_go().await;
+    world.release_store().await;
     let (running, hipay) = serving(&world).await;
     let other = Enterprise { signed_by: SignedBy::Sha1, ..hipay.clone() };
     for _ in 0..50 {

@@ -29,7 +29,7 @@ fn is_stored(world: &World, bytes: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn card_data_is_neither_stored_nor_logged() {
     let mut world = World::with(SandboxOptions::default(), &[ANY_PORT]).await;
-    world.let_go().await;
+    world.release_store().await;
     let (running, hipay) = serving(&world).await;
     let encoded: String = PAN.chars().map(|digit| format!("%3{digit}")).collect::<Vec<_>>().concat();
     let base =

@@ -443,7 +443,7 @@ async fn the_service_looks_by_itself_and_daily_and_its_api_tells() {
 async fn the_log_tells_of_a_release_and_never_of_the_token() {
     let world = world(&["log.file.path: ~"]).await;
     publish(&world, release("0.1.1"));
-    world.let_go().await;
+    world.release_store().await;
     let mut process = world.cashout(&["serve", "-vv"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let reading = tokio::task::spawn_blocking(move || {
         let mut lines = Vec::new();

@@ -361,7 +361,7 @@ async fn adopted_payments_are_looked_at_again() {
     let mut world = market(SandboxOptions::default(), Memory::Whole).await;
     until_all_is_paid(&world, 3).await;
     world.clock.advance(days(20));
-    world.let_go().await;
+    world.release_store().await;
     std::fs::remove_dir_all(world.data()).unwrap();
     world.restart().await;
     world.vendors().await;

@@ -35,7 +35,7 @@ async fn it_says_that_it_is_alive_and_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_binary_serves_until_it_is_told_to_stop() {
     let world = World::with(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
-    world.let_go().await;
+    world.release_store().await;
     let mut process = world.cashout(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = std::io::BufReader::new(process.stderr.take().unwrap());
     let mut line = String::new();

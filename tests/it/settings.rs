@@ -149,7 +149,7 @@ async fn a_value_of_the_wrong_kind_is_told_with_what_is_allowed_and_a_secret_is_
 async fn the_environment_wins_over_the_file_and_a_credential_over_both() {
     let mut world = World::new().await;
     world.set("hipay.wsPassword: of-the-file").await;
-    world.let_go().await;
+    world.release_store().await;
     let wallets = |variables: Vec<(&'static str, String)>| {
         let mut process = world.cashout(&["vendor:wallet:list"]);
         process.envs(variables);
@@ -245,7 +245,7 @@ parameters:
 async fn the_file_of_an_old_installation_works_as_it_is() {
     let world = World::new().await;
     world.seller(2001);
-    world.let_go().await;
+    world.release_store().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parameters.yml");
     std::fs::write(&file, of_years_ago(&world)).unwrap();
@@ -272,7 +272,7 @@ async fn no_command_tells_a_secret_however_much_it_is_asked_to_say() {
     world.voucher(1, 2001, 10_000, 100);
     world.fund(100_000);
     world.up_to_operations().await;
-    world.let_go().await;
+    world.release_store().await;
     let wallet = crate::world::wallet_of(2001).to_string();
     let mut talkative = 0;
     for arguments in [

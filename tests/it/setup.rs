@@ -31,7 +31,7 @@ struct FirstRun {
 impl Installation {
     async fn new() -> Self {
         let world = World::unscheduled(SandboxOptions::default(), &[]).await;
-        world.let_go().await;
+        world.release_store().await;
         let folder = tempfile::tempdir().unwrap();
         let mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
         mode(folder.path(), 0o755);

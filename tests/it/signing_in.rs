@@ -491,7 +491,7 @@ async fn who_came_from_where_is_logged_and_no_password_is() {
         hand_over: false,
     };
     let logs = Logs::new(options, world.clock.clone());
-    logs.keep_in(&world.context.store).unwrap();
+    logs.store_in(&world.context.store).unwrap();
     let long = format!("eve\r\nNOTICE: otto signed in{}", "e".repeat(1_000));
     async {
         let new = try_sign_in(&appliance, OPERATOR, SOMEWHERE).await.unwrap();
@@ -500,7 +500,7 @@ async fn who_came_from_where_is_logged_and_no_password_is() {
     }
     .with_subscriber(logs.subscriber())
     .await;
-    tokio::task::spawn_blocking(move || logs.let_go()).await.unwrap();
+    tokio::task::spawn_blocking(move || logs.release_store()).await.unwrap();
     let lines = world.context.store.read(|reader| reader.page::<LogLine>(&Query::all())).unwrap().items;
     let lines: Vec<(u16, &str, &str)> =
         lines.iter().map(|line| (line.level, line.action.as_str(), line.message.as_str())).collect();

@@ -54,7 +54,7 @@ async fn a_slow_disk_is_reported_once_and_resolved_while_pages_are_answered() {
     settings.extend([format!("server.listen: {address}"), "dashboard.apiToken: a-token-of-the-api".to_owned()]);
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let world = World::unscheduled(SandboxOptions::default(), &settings).await;
-    world.let_go().await;
+    world.release_store().await;
     let mut service = Running::start(world.cashout(&["serve"]));
     service.says("answers on").await;
     let slow = SlowDisk::of(&service.worker());

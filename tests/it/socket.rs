@@ -41,7 +41,7 @@ async fn to_be_paid() -> World {
     }
     world.fund(1_000_000);
     world.up_to_operations().await;
-    world.let_go().await;
+    world.release_store().await;
     world
 }
 
@@ -101,7 +101,7 @@ async fn commands_work_through_the_service_and_tell_the_same() {
     world.told(&["serve"]).await.ends(75).says("a cashout service is at work on");
 
     let (mut world, _) = stopped(world, service).await;
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["cashout:withdraw"]).await.ends(0);
     world.restart().await;
     finishes(&world).await;

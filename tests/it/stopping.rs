@@ -23,7 +23,7 @@ async fn to_be_paid() -> World {
     }
     world.fund(1_000_000);
     world.up_to_operations().await;
-    world.let_go().await;
+    world.release_store().await;
     world
 }
 

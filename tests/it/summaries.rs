@@ -20,7 +20,7 @@ async fn unfunded(sellers: u64) -> World {
 
 /// Returns the warnings and failures of a transfer run: level and message.
 async fn told_by_a_run(world: &mut World) -> Vec<(u16, String)> {
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["cashout:transfer"]).await;
     world.restart().await;
     let batch = Query::group("command", "cashout:transfer").descending().limit(1);

@@ -102,7 +102,7 @@ async fn a_voucher_is_one_trace_over_several_processes() {
     let words = "not for seller@shops.example with FR7630006000011234567890189".to_owned();
     let refusal = Refusal { message: words, ..Refusal::code(Endpoint::Transfer, 4).about(&wallet_of(2)) };
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["cashout:transfer"]).await.ends(1);
     world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
     world.told(&["cashout:transaction:status:sync"]).await.ends(0);
@@ -168,7 +168,7 @@ async fn payments_go_on_while_the_collector_is_away_or_silent() {
         }
         world.fund(100_000);
         world.up_to_operations().await;
-        world.let_go().await;
+        world.release_store().await;
         let begun = Instant::now();
         let told = world.told(&["cashout:transfer", "-v"]).await;
         told.ends(0);
@@ -183,7 +183,7 @@ async fn payments_go_on_while_the_collector_is_away_or_silent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_cannot_be_a_collector_is_refused() {
     let world = World::new().await;
-    world.let_go().await;
+    world.release_store().await;
     for address in ["ftp://collector.example", "http://collector.example:4318", "collector"] {
         let mut process = world.cashout(&["cashout:transfer"]);
         process.env("CASHOUT_TELEMETRY_OTLP", address);

@@ -210,7 +210,7 @@ async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     world.told(&["voucher:release", "invoices-2001-3"]).await.ends(0).says("is released");
     world.told(&["voucher:settle", "invoices-2001-3"]).await.ends(2).says("--reason");
     appliance.stop().await.unwrap();
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["voucher:settle", "invoices-2001-4", "--reason", "by another way"]).await.ends(0).says("is settled");
     let mut world = world;
     world.restart().await;
@@ -222,7 +222,7 @@ async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     assert_eq!(world.paid_out().get(&wallet_of(2001)), Some(&2_000));
     assert_eq!(held(&world, 2), Some(HeldBecause::Settled));
     all_are_known(&world);
-    world.let_go().await;
+    world.release_store().await;
     world.told(&["voucher:release", "invoices-2001-1"]).await.ends(2).says("has made its operations");
     // A mistake: it is owed after all.
     world.told(&["voucher:release", "invoices-2001-4", "--reason", "a mistake"]).await.ends(0);

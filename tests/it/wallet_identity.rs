@@ -68,7 +68,7 @@ async fn a_lost_store_finds_the_wallet_of_a_shop_that_is_called_otherwise_by_now
         let paid = world.paid_out();
         let sent = world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer));
 
-        world.let_go().await;
+        world.release_store().await;
         std::fs::remove_dir_all(world.data()).unwrap();
         world.restart().await;
         rename(&world, 2001);
@@ -114,7 +114,7 @@ async fn several_wallets_wait_for_a_person_whose_word_is_done() {
         let refused = set_wallet(&world.context, 2001, wallet, reason, "finance").await.unwrap_err();
         assert!(refused.to_string().contains(told), "{refused}");
     }
-    world.let_go().await;
+    world.release_store().await;
     let set = ["vendor:wallet:set", "2001", "700002", "--reason", "as its owner says"];
     told(world.cashout(&set)).await.ends(0).says("the wallet of shop 2001 is 700002 from now on");
     told(world.cashout(&set)).await.ends(2).says("is 700002 already; nothing was changed");
@@ -194,7 +194,7 @@ async fn another_operators_account_is_confirmed_first_and_then_gets_what_is_not_
     world.set("account.operator.email: second-operator@marketplace.example").await;
     let former = world.sandbox.credentials().operator_id;
     let difference = format!("account.operator.hipayId: {former} (store), 400099 (configuration)");
-    world.let_go().await;
+    world.release_store().await;
     told(world.cashout(&["cashout:transfer"])).await.ends(2).says(&difference);
     let bound = told(world.cashout(&["check", "--rebind", "--yes"])).await;
     bound
@@ -213,6 +213,6 @@ async fn another_operators_account_is_confirmed_first_and_then_gets_what_is_not_
     let technical = world.sandbox.credentials().technical_id;
     world.set(&format!("account.operator.hipayId: {technical}")).await;
     rebind(&world.context).await.unwrap();
-    world.let_go().await;
+    world.release_store().await;
     told(world.cashout(&["check"])).await.ends(1).says("name the same account");
 }

@@ -52,7 +52,7 @@ impl World {
 
     /// Makes a world whose configuration has these additional lines (`key: value`).
     pub(crate) async fn with(options: SandboxOptions, settings: &[&str]) -> Self {
-        let clock = Clock::turned_by_hand("2026-11-09T08:00:00Z".parse().unwrap());
+        let clock = Clock::manual("2026-11-09T08:00:00Z".parse().unwrap());
         let sandbox = Sandbox::start(SandboxOptions { clock: clock.clone(), ..options }).await.unwrap();
         sandbox.hipay(|hipay| {
             hipay.reviews = Reviews::AtOnce;
@@ -89,7 +89,7 @@ impl World {
 
     /// Closes the store and opens it again, as a new process would.
     pub(crate) async fn restart(&mut self) {
-        self.let_go().await;
+        self.release_store().await;
         self.context = open(&self.sandbox, &self.folder, &self.clock, &self.settings, &self.manners).await;
     }
 
@@ -101,15 +101,15 @@ impl World {
 
     /// Restarts with a store that cannot know whether it is unchanged: its memory begins now.
     pub(crate) async fn forget_where_the_store_was(&mut self) {
-        self.let_go().await;
+        self.release_store().await;
         std::fs::remove_file(self.data().join("store.seal")).unwrap();
         self.restart().await;
     }
 
     /// Restarts with a separate clock that shows `at`; the remotes keep theirs.
     pub(crate) async fn restart_with_the_clock_at(&mut self, at: Timestamp) {
-        self.let_go().await;
-        let wrong = Clock::turned_by_hand(at);
+        self.release_store().await;
+        let wrong = Clock::manual(at);
         self.context = open(&self.sandbox, &self.folder, &wrong, &self.settings, &self.manners).await;
     }
 
@@ -131,7 +131,7 @@ impl World {
     }
 
     /// Closes the store, so that another process can open it.
-    pub(crate) async fn let_go(&self) {
+    pub(crate) async fn release_store(&self) {
         let store = self.context.store.clone();
         tokio::task::spawn_blocking(move || store.close()).await.unwrap().unwrap();
     }

@@ -19,9 +19,9 @@ const TRANSFERRED_AFTER: SignedDuration = SignedDuration::from_mins(40);
 /// Earliest and latest delay of the execution of a withdrawal, in hours.
 const WITHDRAWN_AFTER: (i64, i64) = (16, 38);
 /// Interval between payments by hand of the back office.
-const BY_HAND_EVERY: SignedDuration = SignedDuration::from_hours(6 * 24 + 5);
+const MANUAL_MOVE_INTERVAL: SignedDuration = SignedDuration::from_hours(6 * 24 + 5);
 /// Interval between failures of the connection.
-const LINE_FAILS_EVERY: SignedDuration = SignedDuration::from_hours(31);
+const LINE_FAULT_INTERVAL: SignedDuration = SignedDuration::from_hours(31);
 /// Delay between the start of the demo and the disabling of a wallet.
 const DISABLED_AFTER: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -59,7 +59,7 @@ impl Bank {
             by_hand: 0,
             by_hand_at: later(begins, SignedDuration::from_hours(77)),
             faults: 0,
-            fault_at: later(begins, LINE_FAILS_EVERY),
+            fault_at: later(begins, LINE_FAULT_INTERVAL),
             disables_at: Some(later(begins, DISABLED_AFTER)),
         }
     }
@@ -69,7 +69,7 @@ impl Bank {
         sandbox.hipay(|hipay| {
             self.execute(hipay, now);
             if now >= self.by_hand_at {
-                self.by_hand_at = later(now, BY_HAND_EVERY);
+                self.by_hand_at = later(now, MANUAL_MOVE_INTERVAL);
                 self.move_by_hand(hipay);
             }
             if self.disables_at.is_some_and(|at| now >= at) {
@@ -80,7 +80,7 @@ impl Bank {
             }
         });
         if now >= self.fault_at {
-            self.fault_at = later(now, LINE_FAILS_EVERY);
+            self.fault_at = later(now, LINE_FAULT_INTERVAL);
             sandbox.strike(self.next_fault());
         }
     }

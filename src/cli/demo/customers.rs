@@ -12,11 +12,11 @@ use crate::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
 /// Maximum time between customers, in minutes; on average one comes about every two hours.
 const CUSTOMERS_APART: i64 = 240;
 /// Interval between HiPay's settlements of the payments.
-const SETTLED_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+const SETTLEMENT_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Interval between forged notifications.
-const FORGED_EVERY: SignedDuration = SignedDuration::from_hours(3 * 24);
+const FORGED_NOTICE_INTERVAL: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// Maximum number of concurrent notifications.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;
 
 /// The customers, and the pending notifications of their payments.
 pub(super) struct Till {
@@ -43,8 +43,8 @@ impl Till {
             to_tell: BTreeMap::new(),
             told: 0,
             next_at: begins,
-            settles_at: later(begins, SETTLED_EVERY),
-            forges_at: later(begins, FORGED_EVERY),
+            settles_at: later(begins, SETTLEMENT_INTERVAL),
+            forges_at: later(begins, FORGED_NOTICE_INTERVAL),
         }
     }
 
@@ -60,7 +60,7 @@ impl Till {
             self.next_at = later(self.next_at, SignedDuration::from_mins(self.rng.i64(1..CUSTOMERS_APART)));
         }
         if now >= self.settles_at {
-            self.settles_at = later(self.settles_at, SETTLED_EVERY);
+            self.settles_at = later(self.settles_at, SETTLEMENT_INTERVAL);
             let settlement = self.customers.settle();
             self.tell_at(now, settlement);
         }
@@ -68,7 +68,7 @@ impl Till {
         let due = std::mem::replace(&mut self.to_tell, later_ones);
         let hipay = &self.hipay;
         stream::iter(due.values())
-            .for_each_concurrent(AT_ONCE, |notice| async move {
+            .for_each_concurrent(MAX_CONCURRENT, |notice| async move {
                 // A refused notification is lost, which does not matter here.
                 let _ = hipay.send(notice).await;
             })
@@ -76,7 +76,7 @@ impl Till {
         if now >= self.forges_at
             && let Some(notice) = due.values().next()
         {
-            self.forges_at = later(now, FORGED_EVERY);
+            self.forges_at = later(now, FORGED_NOTICE_INTERVAL);
             let _ = self.forger.send(notice).await;
         }
     }

@@ -24,7 +24,7 @@ use crate::domain::money::MoneyError;
 use crate::platform::clock::Clock;
 use crate::sandbox::Sandbox;
 use crate::sandbox::shops::Market;
-use crate::serve::{Appliance, STOP_WITHIN};
+use crate::serve::{Appliance, STOP_TIMEOUT};
 use crate::store::StoreError;
 
 /// Days of the cycles: one every five days, so that there is something to see every few minutes.
@@ -36,7 +36,7 @@ const OPENS_BEFORE: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// Time on the day of the last cycle at which the dashboard is shown: a few hours before its batches.
 const SHOWN_AFTER: SignedDuration = SignedDuration::from_hours(21);
 /// Interval between looks at the events outside.
-const LOOKED_EVERY: SignedDuration = SignedDuration::from_mins(2);
+const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(2);
 /// Default port of the dashboard, and the number of further ports to try.
 const PORT: u16 = 8080;
 const FURTHER_PORTS: u16 = 100;
@@ -109,9 +109,9 @@ impl From<MoneyError> for Failed {
 
 /// Runs the demo's past, and applies the choices that finance has made in it.
 async fn past(appliance: &Appliance, outside: &mut Outside<'_>, shown: Timestamp) -> Result<(), Failed> {
-    past::leap(appliance, outside, shown).await?;
+    past::jump_to(appliance, outside, shown).await?;
     decide(&appliance.web().context, outside.sandbox).await?;
-    Ok(past::calm(appliance, outside).await?)
+    Ok(past::wait_until_idle(appliance, outside).await?)
 }
 
 async fn live(
@@ -151,7 +151,7 @@ async fn live(
         lived = past(&appliance, &mut outside, shown) => lived.map(|()| true),
     };
     drop(store);
-    if !stopped(appliance.stop(), &mut signals).await? {
+    if !stop_in_order(appliance.stop(), &mut signals).await? {
         return Ok(Exit::Stopped);
     }
     if lived? {
@@ -159,13 +159,13 @@ async fn live(
         std::fs::write(folder.file(), format!("{parameters}{}", service::settings(&sandbox, address)))?;
         let day = async {
             let mut service = tokio::select! {
-                told = service::tell_time(clock, folder.path()) => return told.map(|()| true),
+                told = service::write_time(clock, folder.path()) => return told.map(|()| true),
                 started = DemoService::start(global, folder) => started?,
             };
-            invite(global, arguments, &url, &sandbox)?;
+            print_address(global, arguments, &url, &sandbox)?;
             let ended = tokio::select! {
-                ended = goes_on(clock, &mut outside, folder) => ended,
-                failed = service.ended() => return Err(failed),
+                ended = run_for_ever(clock, &mut outside, folder) => ended,
+                failed = service.wait_for_end() => return Err(failed),
                 () = signals.next() => Ok(()),
             };
             if !global.json {
@@ -181,26 +181,26 @@ async fn live(
             return Ok(Exit::Stopped);
         }
     }
-    farewell(global, &sandbox, began.elapsed())
+    print_ledger(global, &sandbox, began.elapsed())
 }
 
 /// Runs time and the events outside for ever.
-async fn goes_on(clock: &Clock, outside: &mut Outside<'_>, folder: &Folder) -> Result<(), Failed> {
+async fn run_for_ever(clock: &Clock, outside: &mut Outside<'_>, folder: &Folder) -> Result<(), Failed> {
     let happens = async {
         loop {
             outside.up_to(clock.now()).await?;
-            clock.pass(LOOKED_EVERY).await;
+            clock.sleep(CHECK_INTERVAL).await;
         }
     };
     tokio::select! {
         () = clock.run() => Ok(()),
         ended = happens => ended,
-        told = service::tell_time(clock, folder.path()) => told,
+        told = service::write_time(clock, folder.path()) => told,
     }
 }
 
 /// Waits for an orderly stop; returns false if a person does not wait.
-async fn stopped(
+async fn stop_in_order(
     stop: impl Future<Output = Result<(), StoreError>>,
     signals: &mut StopSignals,
 ) -> Result<bool, Failed> {
@@ -208,8 +208,8 @@ async fn stopped(
         stopped = stop => stopped.map(|()| true).map_err(Failed::from),
         () = signals.next() => Ok(false),
         // No important data is lost: all of it is a demo.
-        () = tokio::time::sleep(STOP_WITHIN) => {
-            let late = format!("what was in hand did not end within {} s", STOP_WITHIN.as_secs());
+        () = tokio::time::sleep(STOP_TIMEOUT) => {
+            let late = format!("what was in hand did not end within {} s", STOP_TIMEOUT.as_secs());
             Err(Failed::new(Exit::Machine, late))
         }
     }
@@ -234,7 +234,7 @@ fn reached_at(address: SocketAddr) -> SocketAddr {
 }
 
 /// Prints the address of the dashboard and how to sign in.
-fn invite(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -> Result<(), Failed> {
+fn print_address(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -> Result<(), Failed> {
     let credentials = sandbox.credentials();
     let (login, password) = (&credentials.ws_login, credentials.ws_password.expose());
     let dashboard = format!("{url}/dashboard");
@@ -251,7 +251,7 @@ fn invite(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &Sandbox) -
 }
 
 /// Prints the state of HiPay's ledger at the end.
-fn farewell(global: &Global, sandbox: &Sandbox, lived: Duration) -> Result<Exit, Failed> {
+fn print_ledger(global: &Global, sandbox: &Sandbox, lived: Duration) -> Result<Exit, Failed> {
     let (witness, calls): (Witness, u64) = (witness(sandbox), sandbox.traffic(|traffic| traffic.total()));
     if global.json {
         let (payments, wrong) = match &witness {

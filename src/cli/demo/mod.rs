@@ -26,7 +26,7 @@ use crate::platform::clock::Clock;
 use crate::remote::ClientPolicy;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
-pub(super) use service::{follow, settle_in, wiring};
+pub(super) use service::{follow, prepare_guard, wiring};
 
 pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Result<Exit, Failed> {
     if arguments.once { once::run(global, arguments) } else { living::run(global, arguments, clock) }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use super::report::{DemoReport, look, tell};
+use super::report::{DemoReport, count, print_report};
 use super::{Folder, connect, last_cycle, sandbox, time_zone, witness};
 use crate::cli::batch::listen;
 use crate::cli::output::notice;
@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failed>
     let folder = Folder::create()?;
     let began = Instant::now();
     let told = runtime()?.block_on(demo(&folder, arguments, progress::choose(global.json)))?;
-    tell(&told, arguments, began.elapsed(), global.json)?;
+    print_report(&told, arguments, began.elapsed(), global.json)?;
     Ok(if told.stopped {
         Exit::Stopped
     } else if told.witness.is_err() {
@@ -39,7 +39,7 @@ async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn BatchProg
     let cycle = last_cycle(&[1, 11, 21])?;
     // The demo's time is set by hand: it starts two days before the cycle.
     let before = cycle.at.checked_sub(SignedDuration::from_hours(48)).unwrap_or(cycle.at);
-    let clock = Clock::turned_by_hand(before);
+    let clock = Clock::manual(before);
     let sandbox = sandbox(arguments, &clock).await?;
     sandbox.hipay(|hipay| {
         hipay.reviews = Reviews::ByHand;
@@ -60,7 +60,7 @@ async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn BatchProg
     story.cycle(&sandbox, &clock, cycle).await?;
 
     let DemoCycle { context, stop, batches, .. } = story;
-    let (statuses, vendors) = look(&context).await?;
+    let (statuses, vendors) = count(&context).await?;
     let witness = witness(&sandbox);
     let calls = sandbox.traffic(|traffic| traffic.total());
     let stopped = stop.is_cancelled();

@@ -23,10 +23,10 @@ const BUSY_DAYS: i64 = 3;
 /// Time before a batch at which notifications are handled, so that they are done when it starts.
 const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Interval between checks whether everything is done; there is no single event for that.
-const LOOKED_EVERY: Duration = Duration::from_millis(5);
+const CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Makes time jump to `end`; everything that is due until then has been done when this returns.
-pub(super) async fn leap(appliance: &Appliance, outside: &mut Outside<'_>, end: Timestamp) -> Result<(), Failed> {
+pub(super) async fn jump_to(appliance: &Appliance, outside: &mut Outside<'_>, end: Timestamp) -> Result<(), Failed> {
     let clock = &appliance.web().context.clock;
     loop {
         let now = clock.now();
@@ -39,9 +39,9 @@ pub(super) async fn leap(appliance: &Appliance, outside: &mut Outside<'_>, end: 
         let next = due.unwrap_or(end).min(end);
         clock.set(next.checked_sub(AHEAD).unwrap_or(next).max(now));
         outside.up_to(clock.now()).await?;
-        calm(appliance, outside).await?;
+        wait_until_idle(appliance, outside).await?;
         clock.set(next);
-        calm(appliance, outside).await?;
+        wait_until_idle(appliance, outside).await?;
     }
 }
 
@@ -53,7 +53,7 @@ fn is_busy_day(calendar: &Calendar, now: Timestamp) -> bool {
 }
 
 /// Waits until every batch that is due has run, and every notification has been handled.
-pub(super) async fn calm(appliance: &Appliance, outside: &Outside<'_>) -> Result<(), StoreError> {
+pub(super) async fn wait_until_idle(appliance: &Appliance, outside: &Outside<'_>) -> Result<(), StoreError> {
     let web = appliance.web();
     loop {
         outside.sandbox.notices_delivered().await;
@@ -61,7 +61,7 @@ pub(super) async fn calm(appliance: &Appliance, outside: &Outside<'_>) -> Result
         if !busy && nothing_is_due(&web.scheduler, web.context.clock.now()).await? {
             return Ok(());
         }
-        tokio::time::sleep(LOOKED_EVERY).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
 }
 

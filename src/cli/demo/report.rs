@@ -32,7 +32,7 @@ pub(super) struct DemoReport {
 pub(super) type DemoCounts = (Vec<(Status, u64, Vec<Amount>)>, Vec<(u64, String, String)>);
 
 /// Reads the results from the store.
-pub(super) async fn look(context: &Context) -> Result<DemoCounts, StoreError> {
+pub(super) async fn count(context: &Context) -> Result<DemoCounts, StoreError> {
     let look = |reader: &StoreReader<'_>| {
         let mut statuses = Vec::new();
         for status in Status::ALL {
@@ -61,7 +61,7 @@ pub(super) async fn look(context: &Context) -> Result<DemoCounts, StoreError> {
     context.store.reading(look).await
 }
 
-pub(super) fn tell(told: &DemoReport, arguments: &DemoArgs, took: Duration, json: bool) -> Result<(), Failed> {
+pub(super) fn print_report(told: &DemoReport, arguments: &DemoArgs, took: Duration, json: bool) -> Result<(), Failed> {
     if json {
         return print_json(&as_json(told));
     }

@@ -25,38 +25,38 @@ use crate::admin::wiring::Wiring;
 use crate::cli::{Exit, Failed, Global};
 use crate::platform::clock::Clock;
 use crate::platform::random;
-use crate::platform::release::{self, DISGUISE};
+use crate::platform::release::{self, VERSION_OVERRIDE};
 use crate::sandbox::{Release, ReleaseAsset, Sandbox};
-use crate::serve::STOP_WITHIN;
+use crate::serve::STOP_TIMEOUT;
 use crate::update::asset_name;
 
 /// Duration of a new release's trial, in seconds; short, since a minute is too long for a demo.
 const TRIAL_SECONDS: &str = "5";
 /// Interval between updates of the service's time.
-const TOLD_EVERY: Duration = Duration::from_millis(100);
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum size of the program, in bytes; a larger one is a development build, of which no package is made.
-const LARGEST: u64 = 100 * 1024 * 1024;
+const MAX_SIZE: u64 = 100 * 1024 * 1024;
 /// Number of last lines to keep, for the message if the service ends by itself.
-const LINES_KEPT: usize = 5;
+const MAX_LINES_KEPT: usize = 5;
 
 /// Returns the path of the file with the service's time and its acceleration.
-fn time_in(folder: &Path) -> PathBuf {
+fn time_file(folder: &Path) -> PathBuf {
     folder.join("time")
 }
 
 /// Returns the path of the key that the service trusts.
-fn key_in(folder: &Path) -> PathBuf {
+fn key_file(folder: &Path) -> PathBuf {
     folder.join("key.pub")
 }
 
 /// Returns the path of the service's binary.
-fn program_in(folder: &Path) -> PathBuf {
+fn program_file(folder: &Path) -> PathBuf {
     folder.join("bin/cashout")
 }
 
 /// Returns the wiring that gives a demo's service the demo's time and limits.
 pub(in crate::cli) fn wiring(folder: &Path) -> Wiring {
-    let (now, speed) = told_time(folder).unwrap_or((Timestamp::UNIX_EPOCH, 1));
+    let (now, speed) = read_time(folder).unwrap_or((Timestamp::UNIX_EPOCH, 1));
     let clock = Clock::fast(speed);
     clock.set(now);
     Wiring { clock, manners: manners(), ..Wiring::default() }
@@ -66,15 +66,15 @@ pub(in crate::cli) fn wiring(folder: &Path) -> Wiring {
 pub(in crate::cli) async fn follow(clock: Clock, folder: PathBuf) {
     loop {
         // While the file is being written it cannot be read; the next attempt succeeds.
-        if let Some((now, _)) = told_time(&folder) {
+        if let Some((now, _)) = read_time(&folder) {
             clock.set(now);
         }
-        tokio::time::sleep(TOLD_EVERY).await;
+        tokio::time::sleep(REPORT_INTERVAL).await;
     }
 }
 
-fn told_time(folder: &Path) -> Option<(Timestamp, u32)> {
-    let told = fs::read_to_string(time_in(folder)).ok()?;
+fn read_time(folder: &Path) -> Option<(Timestamp, u32)> {
+    let told = fs::read_to_string(time_file(folder)).ok()?;
     let (now, speed) = told.trim_end_matches('.').split_once(' ')?;
     // The full stop marks a complete content.
     told.ends_with('.').then_some(())?;
@@ -82,25 +82,25 @@ fn told_time(folder: &Path) -> Option<(Timestamp, u32)> {
 }
 
 /// Sends the time to the service, for ever.
-pub(super) async fn tell_time(clock: &Clock, folder: &Path) -> Result<(), Failed> {
+pub(super) async fn write_time(clock: &Clock, folder: &Path) -> Result<(), Failed> {
     loop {
-        fs::write(time_in(folder), format!("{} {}.", clock.now(), clock.speed().unwrap_or(1)))?;
-        tokio::time::sleep(TOLD_EVERY).await;
+        fs::write(time_file(folder), format!("{} {}.", clock.now(), clock.speed().unwrap_or(1)))?;
+        tokio::time::sleep(REPORT_INTERVAL).await;
     }
 }
 
 /// Prepares the guard of a demo before anything else: it ends with the demo, and trusts the demo's key. Only a
 /// program in the demo's own folder may do this.
-pub(in crate::cli) fn settle_in(folder: &Path) -> Result<(), Failed> {
+pub(in crate::cli) fn prepare_guard(folder: &Path) -> Result<(), Failed> {
     let program = std::env::current_exe()?;
     if !program.starts_with(folder) {
         return Err(Failed::new(Exit::Usage, "--demo is for the service that a demo starts"));
     }
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(std::io::Error::from)?;
-    if let Ok(key) = fs::read(key_in(folder))
+    if let Ok(key) = fs::read(key_file(folder))
         && let Ok(key) = <[u8; 32]>::try_from(key)
     {
-        release::trust_only(key);
+        release::use_demo_key(key);
     }
     Ok(())
 }
@@ -110,13 +110,13 @@ pub(super) fn prepare(folder: &Path, sandbox: &Sandbox, at: Timestamp) -> Result
     let failed = |error: String| Failed::new(Exit::Machine, format!("the demo's releases cannot be made: {error}"));
     let program = fs::read("/proc/self/exe")?;
     fs::create_dir(folder.join("bin"))?;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(program_in(folder))?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(program_file(folder))?;
     std::io::copy(&mut program.as_slice(), &mut file)?;
-    if u64::try_from(program.len()).unwrap_or(u64::MAX) > LARGEST {
+    if u64::try_from(program.len()).unwrap_or(u64::MAX) > MAX_SIZE {
         return Ok(());
     }
     let key = SigningKey::from_bytes(&random::bytes().map_err(|error| failed(error.to_string()))?);
-    fs::write(key_in(folder), key.verifying_key().as_bytes())?;
+    fs::write(key_file(folder), key.verifying_key().as_bytes())?;
     for (version, notes) in later_versions() {
         let name = asset_name(&version, release::TARGET);
         let package = package(&program, &version, &name, &key).map_err(failed)?;
@@ -149,7 +149,7 @@ fn later_versions() -> [(Version, &'static str); 2] {
 /// Packs and signs the program as this version, in the same way as a release.
 fn package(program: &[u8], version: &Version, name: &str, key: &SigningKey) -> Result<Vec<u8>, String> {
     let told = |error: &dyn std::fmt::Display| error.to_string();
-    let line = format!("{DISGUISE}{}\n", json!({ "version": version }));
+    let line = format!("{VERSION_OVERRIDE}{}\n", json!({ "version": version }));
     let size = program.len().saturating_add(line.len());
     let mut plain = Cursor::new(Vec::new());
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(&mut plain, flate2::Compression::fast()));
@@ -187,7 +187,7 @@ impl DemoService {
     /// Starts the service, and waits until it answers. Must be called on the demo's first thread: the service
     /// ends with that.
     pub(super) async fn start(global: &Global, folder: &Folder) -> Result<Self, Failed> {
-        let mut command = Command::new(program_in(folder.path()));
+        let mut command = Command::new(program_file(folder.path()));
         command.args(["serve", "--trial-seconds", TRIAL_SECONDS, "--demo"]).arg(folder.path());
         command.arg("--config").arg(folder.file()).arg("--data").arg(folder.data());
         command.args(std::iter::repeat_n("-v", usize::from(global.verbose)));
@@ -207,7 +207,7 @@ impl DemoService {
                     let _ = answers.send(());
                 }
                 last.push_back(line);
-                if last.len() > LINES_KEPT {
+                if last.len() > MAX_LINES_KEPT {
                     last.pop_front();
                 }
             }
@@ -216,12 +216,12 @@ impl DemoService {
         let mut service = Self { child, ended };
         match answering.await {
             Ok(()) => Ok(service),
-            Err(_) => Err(service.ended().await),
+            Err(_) => Err(service.wait_for_end().await),
         }
     }
 
     /// Waits until the service ends by itself, which it is not meant to do.
-    pub(super) async fn ended(&mut self) -> Failed {
+    pub(super) async fn wait_for_end(&mut self) -> Failed {
         let last = (&mut self.ended).await.unwrap_or_default();
         Failed::new(Exit::Machine, format!("the demo's service has ended by itself:\n{last}"))
     }
@@ -229,7 +229,7 @@ impl DemoService {
     /// Stops the service in an orderly way; returns false if that takes too long.
     pub(super) async fn stop(mut self) -> bool {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let stopped = tokio::time::timeout(STOP_WITHIN, &mut self.ended).await.is_ok();
+        let stopped = tokio::time::timeout(STOP_TIMEOUT, &mut self.ended).await.is_ok();
         if !stopped {
             let _ = self.child.kill();
         }

@@ -6,18 +6,18 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Attempt, AttemptState, TransactionState};
 
 /// Tolerated difference between HiPay's clock and ours.
-pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(2);
+pub const CLOCK_DIFFERENCE_LIMIT: SignedDuration = SignedDuration::from_mins(2);
 
 /// Returns true if a notice of `at` describes a time before `known`. A `known` time in the future counts as unknown: an
 /// earlier release accepted notices with future dates.
 pub fn is_late(at: Option<Timestamp>, known: Option<Timestamp>, now: Timestamp) -> bool {
     let (Some(at), Some(until)) = (at, known) else { return false };
-    is_known(known, now) && at.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) < until
+    is_known(known, now) && at.checked_add(CLOCK_DIFFERENCE_LIMIT).unwrap_or(Timestamp::MAX) < until
 }
 
 /// Returns true if there is a time and it is not in the future.
 pub fn is_known(known: Option<Timestamp>, now: Timestamp) -> bool {
-    known.is_some_and(|known| known <= now.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX))
+    known.is_some_and(|known| known <= now.checked_add(CLOCK_DIFFERENCE_LIMIT).unwrap_or(Timestamp::MAX))
 }
 
 /// Relation of a notice about an attempt to what is known of the attempt.

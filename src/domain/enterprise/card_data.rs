@@ -6,8 +6,8 @@
 use std::cmp::Reverse;
 
 /// Bounds on the number of digits of a possible card number.
-const SHORTEST: usize = 13;
-const LONGEST: usize = 19;
+const MIN_LENGTH: usize = 13;
+const MAX_LENGTH: usize = 19;
 /// Numbers of digits that stay readable at the beginning and at the end of a card number.
 const SHOWN_BEFORE: usize = 6;
 const SHOWN_AFTER: usize = 4;
@@ -79,7 +79,7 @@ pub(super) fn mask_field(name: &str, value: &str) -> String {
         return MASK.to_string().repeat(3);
     }
     // No encoding has fewer digits than the digits it encodes.
-    let may_be_number = value.bytes().filter(u8::is_ascii_digit).nth(SHORTEST - 1).is_some();
+    let may_be_number = value.bytes().filter(u8::is_ascii_digit).nth(MIN_LENGTH - 1).is_some();
     if may_be_number && name != EXEMPT { mask(value) } else { value.to_owned() }
 }
 
@@ -184,10 +184,10 @@ fn search(seen: &[Seen], groups: &[(usize, usize)], found: &mut Vec<CardNumber>)
         let mut next = first + 1;
         for (number, &(from, to)) in groups.iter().enumerate().skip(first) {
             length += to - from;
-            if length > LONGEST {
+            if length > MAX_LENGTH {
                 break;
             }
-            if length < SHORTEST {
+            if length < MIN_LENGTH {
                 continue;
             }
             let groups = groups.get(first..=number).unwrap_or_default().iter();

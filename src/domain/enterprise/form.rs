@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{DEPTH_AT_MOST, NotificationFields, UnreadableNotification, text_of, too_deep};
+use super::{MAX_DEPTH, NotificationFields, UnreadableNotification, text_of, too_deep};
 use crate::text::message::msg;
 
 /// Parses a form. A name that ends in `[]` gets the next number of its list, as in PHP.
@@ -21,7 +21,7 @@ pub(super) fn read(body: &str) -> Result<NotificationFields, UnreadableNotificat
         is_form |= pair.contains('=');
         let name = decoded(name, |_, _| spaces_encoded);
         let name = name.trim();
-        if name.matches('[').count() >= DEPTH_AT_MOST {
+        if name.matches('[').count() >= MAX_DEPTH {
             return Err(too_deep());
         }
         let is_email = name.ends_with("email") || name.ends_with("email]");

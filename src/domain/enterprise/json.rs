@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{DEPTH_AT_MOST, NotificationFields, UnreadableNotification, nested, too_deep};
+use super::{MAX_DEPTH, NotificationFields, UnreadableNotification, nested, too_deep};
 use crate::text::message::msg;
 
 /// Parses an object: its fields, and the name of the single object that it consists of, if it does (`{"settlement":
@@ -33,7 +33,7 @@ fn add(
     value: &RawValue,
     depth: usize,
 ) -> Result<(), UnreadableNotification> {
-    if depth > DEPTH_AT_MOST {
+    if depth > MAX_DEPTH {
         return Err(too_deep());
     }
     let text = value.get();

@@ -3,7 +3,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
-use super::{DEPTH_AT_MOST, NotificationFields, UnreadableNotification, nested, quoted, too_deep};
+use super::{MAX_DEPTH, NotificationFields, UnreadableNotification, nested, quoted, too_deep};
 use crate::text::message::msg;
 
 /// An open element.
@@ -48,7 +48,7 @@ pub(super) fn read(body: &str) -> Result<(String, NotificationFields), Unreadabl
 }
 
 fn begin(tag: &str, root: &mut Option<String>, open: &mut Vec<OpenElement>) -> Result<(), UnreadableNotification> {
-    if open.len() > DEPTH_AT_MOST {
+    if open.len() > MAX_DEPTH {
         return Err(too_deep());
     }
     let name = match open.last_mut() {

@@ -49,10 +49,13 @@ fn words_of(sentence: &str) -> crate::domain::refusal::Refusal {
 fn warning(vendor: &Vendor, sentence: &str) -> Explanation {
     let known = vendor.troubles.iter().find(|known| known.message == sentence);
     let unknown = || Explanation::new("trouble-unknown", Actor::Marketplace).with("message", sentence);
-    known.filter(|known| known.trouble != VendorProblem::Unknown).map_or_else(unknown, told).then(Next::VendorRun)
+    known
+        .filter(|known| known.trouble != VendorProblem::Unknown)
+        .map_or_else(unknown, quote_hipay)
+        .then(Next::VendorRun)
 }
 
-fn told(warning: &Warning) -> Explanation {
+fn quote_hipay(warning: &Warning) -> Explanation {
     let by = match warning.trouble {
         VendorProblem::NoEmail
         | VendorProblem::UnknownCountry

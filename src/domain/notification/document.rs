@@ -8,9 +8,9 @@ use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
 
 /// Maximum depth of nested elements. Real notices have three levels.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 /// Maximum number of pieces (elements, texts and the like). Real notices have some forty.
-const MOST_PIECES: usize = 4_096;
+const MAX_PIECES: usize = 4_096;
 
 /// Reason why a document cannot be read, for its sender: the error and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -199,10 +199,10 @@ pub(super) fn pieces(text: &str) -> Result<Vec<DocumentPiece<'_>>, UnreadableDoc
             Event::PI(_) => return Err(UnreadableDocument::because("a processing instruction is not allowed here")),
             Event::Eof => break,
         }
-        if depth > DEEPEST || pieces.len() > MOST_PIECES || roots > 1 {
+        if depth > MAX_DEPTH || pieces.len() > MAX_PIECES || roots > 1 {
             return Err(UnreadableDocument::because(format!(
-                "the document is not a notice: it has more than one root, more than {DEEPEST} levels or more than \
-                 {MOST_PIECES} pieces"
+                "the document is not a notice: it has more than one root, more than {MAX_DEPTH} levels or more than \
+                 {MAX_PIECES} pieces"
             )));
         }
     }

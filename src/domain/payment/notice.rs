@@ -11,7 +11,7 @@ use crate::text::Texts;
 use crate::text::message::{self, Message, msg};
 
 /// Maximum length of a transaction reference, in characters; HiPay's have twelve.
-const REFERENCE_AT_MOST: usize = 100;
+const MAX_REFERENCE_LENGTH: usize = 100;
 
 /// The content of one notification about a payment. A missing or unreadable value is `None` or empty;
 /// [`PaymentNotice::fields`] contains everything as HiPay wrote it.
@@ -169,7 +169,7 @@ impl PaymentNotice {
 pub fn transaction_reference(fields: &NotificationFields) -> Result<String, UnreadableNotification> {
     let reference = fields.get("transaction_reference");
     let reference = reference.ok_or_else(|| UnreadableNotification(msg!("unreadable-no-reference")))?;
-    if reference.chars().count() > REFERENCE_AT_MOST || reference.chars().any(char::is_control) {
+    if reference.chars().count() > MAX_REFERENCE_LENGTH || reference.chars().any(char::is_control) {
         return Err(UnreadableNotification(msg!("unreadable-reference", text = quoted(reference))));
     }
     Ok(reference.to_owned())

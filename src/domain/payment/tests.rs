@@ -85,9 +85,9 @@ fn a_late_notification_enters_the_history_and_turns_nothing_back() {
         notice(&format!("transaction_reference=1&status={status}&date_updated=2026-11-21T10:00:{second:02}+0000"))
     };
     let mut payment = CustomerPayment::new(of(116, 10), arrival(1));
-    assert_eq!(payment.take(of(118, 30), arrival(2)), PaymentEffect::Latest);
-    assert_eq!(payment.take(of(117, 20), arrival(3)), PaymentEffect::Late);
-    assert_eq!(payment.take(of(117, 20), arrival(3)), PaymentEffect::Repeated);
+    assert_eq!(payment.add_notification(of(118, 30), arrival(2)), PaymentEffect::Latest);
+    assert_eq!(payment.add_notification(of(117, 20), arrival(3)), PaymentEffect::Late);
+    assert_eq!(payment.add_notification(of(117, 20), arrival(3)), PaymentEffect::Repeated);
     assert_eq!(payment.latest.status, Some(PaymentStatus(118)));
     assert_eq!(payment.date, at("2026-11-21T10:00:30Z"));
     let history: Vec<u64> = payment.history.iter().map(|step| step.notification).collect();
@@ -136,7 +136,7 @@ fn payment_of(order: &[usize], notices: &[PaymentNotice]) -> CustomerPayment {
         match &mut payment {
             None => payment = Some(CustomerPayment::new(notices[one].clone(), arrived)),
             Some(payment) => {
-                payment.take(notices[one].clone(), arrived);
+                payment.add_notification(notices[one].clone(), arrived);
             }
         }
     }
@@ -192,7 +192,7 @@ fn of_one_second_the_furthest_along_the_life_counts_in_whatever_order_it_comes()
                 let notice = notices[place].clone();
                 match &mut payment {
                     None => payment = Some(CustomerPayment::new(notice, arrival(number))),
-                    Some(payment) => drop(payment.take(notice, arrival(number))),
+                    Some(payment) => drop(payment.add_notification(notice, arrival(number))),
                 }
             }
             let payment = payment.unwrap();
@@ -215,19 +215,19 @@ fn what_was_captured_stays_accepted_whatever_is_declined_later() {
     for declined in [173, 114, 143, 115, 163] {
         for captured in ["50.00", "0.00"] {
             let mut payment = CustomerPayment::new(of(119, 10, "50.00"), arrival(1));
-            assert_eq!(payment.take(of(declined, 20, captured), arrival(2)), PaymentEffect::Latest);
+            assert_eq!(payment.add_notification(of(declined, 20, captured), arrival(2)), PaymentEffect::Latest);
             assert_eq!((payment.outcome(), payment.captured_amount()), (PaymentOutcome::Accepted, euro(5_000)));
             assert_eq!(payment.latest.status, Some(PaymentStatus(declined)), "the rest is told");
         }
     }
     // Nothing was captured: a capture was only requested.
     let mut payment = CustomerPayment::new(of(117, 10, "50.00"), arrival(1));
-    payment.take(of(173, 20, "0.00"), arrival(2));
+    payment.add_notification(of(173, 20, "0.00"), arrival(2));
     assert_eq!(payment.outcome(), PaymentOutcome::Declined);
     // A charge-back is disputed, and a later figure of the same kind corrects an earlier one.
     let mut payment = CustomerPayment::new(of(118, 10, "83.00"), arrival(1));
-    payment.take(of(118, 20, "80.00"), arrival(2));
+    payment.add_notification(of(118, 20, "80.00"), arrival(2));
     assert_eq!(payment.captured_amount(), euro(8_000));
-    payment.take(of(129, 30, "80.00"), arrival(3));
+    payment.add_notification(of(129, 30, "80.00"), arrival(3));
     assert_eq!(payment.outcome(), PaymentOutcome::Disputed);
 }

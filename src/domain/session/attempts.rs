@@ -10,15 +10,15 @@ use sha2::{Digest, Sha256};
 use crate::platform::hex::hex;
 
 /// Number of failures from which on the next attempt has to wait.
-const FREE: u32 = 5;
+const FREE_FAILURES: u32 = 5;
 /// The longest wait.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+const MAX_WAIT: SignedDuration = SignedDuration::from_mins(15);
 /// Number of failures at one account, from all addresses, that raises an alert.
-const TOLD_AT: u32 = 50;
+const ALERT_THRESHOLD: u32 = 50;
 /// Time for which an address is known after a sign-in.
-pub const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+pub const KNOWN_RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Time after which failures are forgotten.
-pub const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+pub const FAILURE_RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
 /// Returns the network that an address stands for: one customer has a whole /64 of IPv6.
 pub fn network_of(address: IpAddr) -> IpAddr {
@@ -62,7 +62,7 @@ impl SignInAttempts {
     }
 
     /// Reduces the number of failures.
-    pub fn forgive(&mut self, failures: u32) {
+    pub fn reduce(&mut self, failures: u32) {
         self.failures = self.failures.saturating_sub(failures);
     }
 
@@ -79,8 +79,8 @@ impl SignInAttempts {
     }
 
     /// Returns true each time the number of failures reaches a multiple of the alert threshold.
-    pub fn is_to_be_told(&self) -> bool {
-        self.failures > 0 && self.failures.is_multiple_of(TOLD_AT)
+    pub fn is_alert_due(&self) -> bool {
+        self.failures > 0 && self.failures.is_multiple_of(ALERT_THRESHOLD)
     }
 
     /// Returns the remaining wait before the next attempt; zero if there is none.
@@ -88,20 +88,20 @@ impl SignInAttempts {
         if self.is_forgotten(now) {
             return SignedDuration::ZERO;
         }
-        let wait = self.whole_wait();
+        let wait = self.full_wait();
         // Never longer than the whole wait, even if the clock was set back.
         (wait - now.duration_since(self.last_at)).clamp(SignedDuration::ZERO, wait)
     }
 
-    fn whole_wait(&self) -> SignedDuration {
-        match self.failures.checked_sub(FREE) {
+    fn full_wait(&self) -> SignedDuration {
+        match self.failures.checked_sub(FREE_FAILURES) {
             None => SignedDuration::ZERO,
-            Some(over) => SignedDuration::from_secs(1_i64 << over.min(20)).min(LONGEST_WAIT),
+            Some(over) => SignedDuration::from_secs(1_i64 << over.min(20)).min(MAX_WAIT),
         }
     }
 
     fn is_forgotten(&self, now: Timestamp) -> bool {
-        now.duration_since(self.last_at) >= FORGOTTEN_AFTER
+        now.duration_since(self.last_at) >= FAILURE_RETENTION
     }
 }
 
@@ -125,7 +125,7 @@ impl KnownAddress {
 
     /// Returns true until the sign-in is too long ago.
     pub fn is_known(&self, now: Timestamp) -> bool {
-        now.duration_since(self.last_at) < KNOWN_FOR
+        now.duration_since(self.last_at) < KNOWN_RETENTION
     }
 }
 
@@ -179,9 +179,9 @@ mod tests {
         fn a_wait_never_exceeds_its_bound_and_always_passes(failures in 0..u32::MAX, seconds in -1_000_000_i64..1_000_000) {
             let attempts = SignInAttempts { failures, ..failed(0) };
             let wait = attempts.wait(at(seconds));
-            prop_assert!(!wait.is_negative() && wait <= LONGEST_WAIT);
+            prop_assert!(!wait.is_negative() && wait <= MAX_WAIT);
             prop_assert!(attempts.wait(at(900)).is_zero());
-            prop_assert!(failures < FREE || attempts.wait(at(0)) >= SignedDuration::from_secs(1));
+            prop_assert!(failures < FREE_FAILURES || attempts.wait(at(0)) >= SignedDuration::from_secs(1));
         }
     }
 }

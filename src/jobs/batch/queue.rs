@@ -8,7 +8,7 @@ use crate::store::{Query, Store, StoreError, View, Writer};
 use crate::text::message::msg;
 
 /// Maximum number of waiting batches. More would be of no use.
-const WAITING_AT_MOST: usize = 50;
+const MAX_WAITING: usize = 50;
 
 /// Outcome of a request for a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +52,11 @@ pub async fn enqueue(
             writer.put(&known)?;
             return Ok(Enqueued::Joined(known));
         }
-        if all_queued.len() >= WAITING_AT_MOST {
-            return Err(JobError::Refused(msg!("batch-too-many", most = WAITING_AT_MOST)));
+        if all_queued.len() >= MAX_WAITING {
+            return Err(JobError::Refused(msg!("batch-too-many", most = MAX_WAITING)));
         }
         let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: None, after: None };
-        Ok::<_, JobError>(Enqueued::Queued { record: BatchRecord::make(writer, new, now)?, behind })
+        Ok::<_, JobError>(Enqueued::Queued { record: BatchRecord::store_new(writer, new, now)?, behind })
     });
     asked.await
 }
@@ -70,7 +70,7 @@ pub async fn enqueue_rest(
 ) -> Result<(), JobError> {
     let (Enqueued::Queued { record: rest, .. } | Enqueued::Joined(rest) | Enqueued::Busy(rest)) =
         enqueue(store, command, &record.asked_by, true, now).await?;
-    record.say(Some(msg!("batch-rest", batch = rest.id)));
+    record.set_reason(Some(msg!("batch-rest", batch = rest.id)));
     let told = record.clone();
     Ok(store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?)
 }
@@ -94,7 +94,7 @@ pub fn schedule(
     }
     let asked_by = "schedule".to_owned();
     let new = NewBatch { command, asked_by, state: BatchState::Queued, scheduled_for: Some(due), after };
-    BatchRecord::make(writer, new, now).map(Some)
+    BatchRecord::store_new(writer, new, now).map(Some)
 }
 
 /// Returns all waiting batches, in the order in which they were requested.
@@ -142,7 +142,7 @@ pub async fn dequeue(store: &Store, id: u64, now: Timestamp) -> Result<Option<Ba
         let Some(mut record) = queued(writer, id)? else { return Ok(None) };
         record.stored_state = BatchState::Interrupted;
         record.ended_at = Some(now);
-        record.say(Some(msg!("batch-taken-out")));
+        record.set_reason(Some(msg!("batch-taken-out")));
         writer.put(&record)?;
         Ok::<_, StoreError>(Some(record))
     });

@@ -214,7 +214,7 @@ pub(crate) struct NewBatch {
 
 impl BatchRecord {
     /// Stores a new record.
-    pub(crate) fn make(writer: &mut Writer<'_>, new: NewBatch, now: Timestamp) -> Result<Self, StoreError> {
+    pub(crate) fn store_new(writer: &mut Writer<'_>, new: NewBatch, now: Timestamp) -> Result<Self, StoreError> {
         let request = serde_json::to_value(&new.command)
             .map_err(|error| StoreError::Defect(format!("{} is no JSON: {error}", new.command.name())))?;
         let record = Self {
@@ -247,7 +247,7 @@ impl BatchRecord {
     }
 
     /// Sets or clears the reason why the batch ended early.
-    pub(crate) fn say(&mut self, why: Option<Message>) {
+    pub(crate) fn set_reason(&mut self, why: Option<Message>) {
         self.error = why;
     }
 
@@ -306,7 +306,7 @@ impl BatchRecord {
             for mut batch in page.items {
                 batch.stored_state = BatchState::Interrupted;
                 batch.ended_at = Some(now);
-                batch.say(Some(msg!("batch-cut-off")));
+                batch.set_reason(Some(msg!("batch-cut-off")));
                 writer.put(&batch)?;
             }
             Ok::<_, StoreError>(())

@@ -40,9 +40,9 @@ tokio::task_local! {
 }
 
 /// Maximum number of similar failures that are logged individually.
-const ALIKE_LOGGED: u64 = 20;
+const MAX_ALIKE_LOGGED: u64 = 20;
 /// Maximum number of failures stored with a batch.
-const FAILURES_KEPT: usize = 200;
+const MAX_FAILURES_KEPT: usize = 200;
 
 /// A running batch. Its failures are logged here, once.
 pub struct BatchRun {
@@ -144,7 +144,7 @@ impl BatchRun {
             *alike = alike.saturating_add(1);
             *alike
         };
-        if alike <= ALIKE_LOGGED {
+        if alike <= MAX_ALIKE_LOGGED {
             tracing::warn!(action, batch, mirakl_id, voucher, "{message}");
         } else {
             tracing::debug!(action, batch, mirakl_id, voucher, "{message}");
@@ -178,7 +178,7 @@ impl BatchRun {
     fn list_failure(&self, subject: Subject, message: Message) {
         let mut tally = self.tally();
         tally.failed = tally.failed.saturating_add(1);
-        if tally.failures.len() < FAILURES_KEPT {
+        if tally.failures.len() < MAX_FAILURES_KEPT {
             tally.failures.push(Failure::new(subject, message));
         }
     }
@@ -190,7 +190,7 @@ impl BatchRun {
         self.count("warnings");
         telemetry::note(&masked(&message), false);
         let mut tally = self.tally();
-        if tally.warnings.len() < FAILURES_KEPT {
+        if tally.warnings.len() < MAX_FAILURES_KEPT {
             tally.warnings.push(Failure::new(subject.clone(), message));
         }
     }
@@ -206,7 +206,8 @@ impl BatchRun {
     /// Writes the result of the run to `record`.
     pub(crate) fn write_down(&self, record: &mut BatchRecord, outcome: Option<&JobError>) {
         let tally = self.tally();
-        for (words, more) in tally.alike.iter().filter_map(|(words, all)| Some((words, all.checked_sub(ALIKE_LOGGED)?)))
+        for (words, more) in
+            tally.alike.iter().filter_map(|(words, all)| Some((words, all.checked_sub(MAX_ALIKE_LOGGED)?)))
         {
             if more > 0 {
                 let (action, batch) = (self.action, self.batch);
@@ -226,7 +227,7 @@ impl BatchRun {
         record.unanswered = tally.unanswered;
         record.items_failed = tally.items_failed;
         record.warnings.clone_from(&tally.warnings);
-        record.say(outcome.map(Message::from));
+        record.set_reason(outcome.map(Message::from));
         record.stored_state = match outcome {
             Some(_) => BatchState::Failed,
             None if self.stop.is_cancelled() => BatchState::Interrupted,

@@ -37,7 +37,7 @@ fn is_about_money(record: &BatchRecord) -> bool {
 /// Reports the failures of a run, and resolves the troubles that it found gone. Any number of items
 /// results in one line; an unchanged trouble is a warning, and is not reported again before the
 /// next day.
-pub(crate) fn tell(context: &Context, ended: &BatchEnd) {
+pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     let record = &ended.record;
     let noticed = Noticed { action: &record.command, batch: Some(record.id), at: context.clock.now() };
     if let Some(error) = &ended.error {

@@ -22,11 +22,11 @@ use crate::store::{ListPage, Query, Record, Store, StoreError, View};
 /// Name of the document about the last digest.
 const DIGEST: &str = "mail/digest";
 /// Interval between two looks at the settings, which may request a digest now.
-const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
+const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 /// Number of records read at once.
 const SLICE: usize = 500;
 /// Maximum number of shops named.
-const MOST_SHOPS: usize = 20;
+const MAX_SHOPS: usize = 20;
 
 /// The day on which the last digest was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub async fn make_digests(context: Context, settings: Settings, stop: Cancellati
             if let Err(error) = make_digest(&context, &settings).await {
                 tracing::error!(action = "mail", "cannot make the digest: {error}");
             }
-            context.clock.pass(LOOK_EVERY).await;
+            context.clock.sleep(CHECK_INTERVAL).await;
         }
     };
     stop.run_until_cancelled(work).await;
@@ -92,7 +92,7 @@ pub async fn gather_digest(store: &Store, day: Date, zone: &TimeZone) -> Result<
                 }
             }
             let wallets = WalletStatus::ALL.map(|wallet| ("warning".to_owned(), wallet.name().to_owned()));
-            let warned = ListPage::any_of("status", wallets).descending().limit(MOST_SHOPS);
+            let warned = ListPage::any_of("status", wallets).descending().limit(MAX_SHOPS);
             let warned = reader.list::<Vendor>(&warned)?;
             Ok(Digest {
                 day,

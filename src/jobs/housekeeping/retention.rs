@@ -51,9 +51,9 @@ enum Bodies {
 pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     let now = context.clock.now();
     let kept = context.config.retention;
-    remove_before::<Session>(context, "seen", session::IDLE).await?;
-    remove_before::<SignInAttempts>(context, "last", session::FORGOTTEN_AFTER).await?;
-    remove_before::<KnownAddress>(context, "last", session::KNOWN_FOR).await?;
+    remove_before::<Session>(context, "seen", session::IDLE_TIMEOUT).await?;
+    remove_before::<SignInAttempts>(context, "last", session::FAILURE_RETENTION).await?;
+    remove_before::<KnownAddress>(context, "last", session::KNOWN_RETENTION).await?;
     let mut erased = Erased::default();
     if let Some(before) = days_before(now, kept.personal_data_days) {
         while let Some(slice) = context.store.write(move |writer| erase_payments(writer, before, now)).await? {
@@ -81,7 +81,7 @@ async fn remove_before<R: Record<Key = String>>(
     index: &'static str,
     age: SignedDuration,
 ) -> Result<(), StoreError> {
-    let Ok(before) = context.clock.for_people().checked_sub(age) else { return Ok(()) };
+    let Ok(before) = context.clock.wall_now().checked_sub(age) else { return Ok(()) };
     let mut after: Option<Cursor> = None;
     loop {
         let slice = context.store.write(move |writer| {

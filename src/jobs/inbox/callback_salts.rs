@@ -19,18 +19,18 @@ use crate::store::{StoreError, View, Writer};
 use crate::text::message::msg;
 
 /// Minimum interval between two readings of an account's salt because a notice did not match.
-const READ_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+const REREAD_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 /// Time limit of a notice for such a reading.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// First delay before the salts of our own accounts are requested again after a failure; it
 /// doubles.
-const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
+const MIN_RETRY_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 /// Maximum of this delay.
-const ASK_AGAIN_AT_THE_LATEST: SignedDuration = SignedDuration::from_mins(15);
+const MAX_RETRY_INTERVAL: SignedDuration = SignedDuration::from_mins(15);
 
 /// Time for which a salt is used without reading the store. Notices of a flood concern few
 /// accounts; a salt that HiPay has replaced verifies old signatures a little longer.
-const KNOWN_FOR: Duration = Duration::from_secs(10);
+const KNOWN_RETENTION: Duration = Duration::from_secs(10);
 
 const DOCUMENT: &str = "own_accounts";
 
@@ -71,7 +71,7 @@ pub enum SaltError {
 }
 
 impl ReadAgain {
-    fn turn(&self, hipay_id: u64) -> ReadingTurn {
+    fn wait_for_turn(&self, hipay_id: u64) -> ReadingTurn {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(hipay_id).or_default())
     }
@@ -84,10 +84,10 @@ pub(crate) struct KnownSalts(Mutex<HashMap<u64, (Secret, Instant)>>);
 impl KnownSalts {
     fn get(&self, hipay_id: u64) -> Option<Secret> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&hipay_id).filter(|(_, since)| since.elapsed() < KNOWN_FOR).map(|(salt, _)| salt.clone())
+        known.get(&hipay_id).filter(|(_, since)| since.elapsed() < KNOWN_RETENTION).map(|(salt, _)| salt.clone())
     }
 
-    fn keep(&self, hipay_id: u64, salt: &Secret) {
+    fn store_salt(&self, hipay_id: u64, salt: &Secret) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(hipay_id, (salt.clone(), Instant::now()));
     }
@@ -124,7 +124,7 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
         return Ok(None);
     }
     // One at a time: any sender can name an account.
-    let turn = context.read_again.turn(0);
+    let turn = context.read_again.wait_for_turn(0);
     let Ok(_turn) = turn.try_lock() else { return Err(SaltError::NotAnswered) };
     let asked = tokio::time::timeout(PATIENCE, context.hipay.account(ActingOn::Wallet(hipay_id))).await;
     match asked {
@@ -150,7 +150,7 @@ async fn stored_callback_salt(context: &Context, hipay_id: u64) -> Result<Option
         .await?
         .filter(|salt| !salt.is_empty());
     if let Some(salt) = &salt {
-        context.known_salts.keep(hipay_id, salt);
+        context.known_salts.store_salt(hipay_id, salt);
     }
     Ok(salt)
 }
@@ -162,24 +162,24 @@ pub async fn callback_salt_other_than(
     hipay_id: u64,
     tried: &Secret,
 ) -> Result<Option<Secret>, SaltError> {
-    let turn = context.read_again.turn(hipay_id);
+    let turn = context.read_again.wait_for_turn(hipay_id);
     let mut last = turn.lock().await;
     let known = stored_callback_salt(context, hipay_id).await?;
     if known.as_ref().is_some_and(|known| known != tried) {
         return Ok(known);
     }
     let now = context.clock.now();
-    if let Some(last) = last.filter(|last| now.duration_since(last.at).abs() < READ_AGAIN_AFTER) {
+    if let Some(last) = last.filter(|last| now.duration_since(last.at).abs() < REREAD_INTERVAL) {
         return if last.answered { Ok(None) } else { Err(SaltError::NotAnswered) };
     }
     *last = Some(LastRead { at: now, answered: false });
-    let asked = tokio::time::timeout(PATIENCE, ask(context, hipay_id)).await;
+    let asked = tokio::time::timeout(PATIENCE, read_from_hipay(context, hipay_id)).await;
     let asked = asked.unwrap_or_else(|_| Err(CallError::unknown(msg!("call-late", remote = "HiPay"))));
     *last = Some(LastRead { at: now, answered: asked.is_ok() });
     match asked {
         Ok(salt) if salt != *tried => {
-            keep(context, hipay_id, salt.clone()).await?;
-            context.known_salts.keep(hipay_id, &salt);
+            store_salt(context, hipay_id, salt.clone()).await?;
+            context.known_salts.store_salt(hipay_id, &salt);
             tracing::info!(action = "notification", "HiPay has changed the salt of the account {hipay_id}");
             Ok(Some(salt))
         }
@@ -206,12 +206,12 @@ pub async fn callback_salt_other_than(
 pub async fn read_own_callback_salts(context: &Context) {
     let mut missing = vec![context.config.technical_account.hipay_id, context.config.operator_account.hipay_id];
     missing.dedup();
-    let mut wait = ASK_AGAIN_AFTER;
+    let mut wait = MIN_RETRY_INTERVAL;
     loop {
         let mut failed = Vec::new();
         for hipay_id in missing {
-            let kept = match ask(context, hipay_id).await {
-                Ok(salt) => keep(context, hipay_id, salt).await.map_err(|error| error.to_string()),
+            let kept = match read_from_hipay(context, hipay_id).await {
+                Ok(salt) => store_salt(context, hipay_id, salt).await.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
             if let Err(error) = kept {
@@ -226,12 +226,12 @@ pub async fn read_own_callback_salts(context: &Context) {
             return;
         }
         missing = failed;
-        context.clock.pass(wait).await;
-        wait = wait.saturating_mul(2).min(ASK_AGAIN_AT_THE_LATEST);
+        context.clock.sleep(wait).await;
+        wait = wait.saturating_mul(2).min(MAX_RETRY_INTERVAL);
     }
 }
 
-async fn ask(context: &Context, hipay_id: u64) -> Result<Secret, CallError> {
+async fn read_from_hipay(context: &Context, hipay_id: u64) -> Result<Secret, CallError> {
     let technical = hipay_id == context.config.technical_account.hipay_id;
     let on = if technical { ActingOn::Technical } else { ActingOn::Wallet(hipay_id) };
     let account = context.hipay.account(on).await?.filter(|account| account.hipay_id == hipay_id);
@@ -239,7 +239,7 @@ async fn ask(context: &Context, hipay_id: u64) -> Result<Secret, CallError> {
     salt.ok_or_else(|| CallError::unknown(msg!("hipay-no-salt")))
 }
 
-async fn keep(context: &Context, hipay_id: u64, salt: Secret) -> Result<(), StoreError> {
+async fn store_salt(context: &Context, hipay_id: u64, salt: Secret) -> Result<(), StoreError> {
     let now = context.clock.now();
     let kept = context.store.write(move |writer: &mut Writer<'_>| {
         if let Some(mut vendor) = writer.by_unique::<Vendor>("hipay_id", hipay_id)? {

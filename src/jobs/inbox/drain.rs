@@ -20,10 +20,10 @@ use crate::text::message::{Message, msg};
 
 /// Factor of the pause to the preceding work while more notifications arrive than can be processed
 /// at once.
-const GIVING_WAY: u32 = 9;
+const MAX_POSTPONEMENTS: u32 = 9;
 
 /// Number of notifications in progress at once; their writes share a flush of the disk.
-const IN_HAND: usize = 50;
+const MIN_ITEMS_AT_ONCE: usize = 50;
 
 /// Processes every notification that is due and is not about a vendor as such: new ones in the
 /// order of arrival, then those to be retried. One that cannot be processed holds up no other.
@@ -34,8 +34,10 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
         let begun = Instant::now();
         let slice = due(context, false, cursor).await?;
         // Queued in the order of arrival, which is the order in which the writer runs them.
-        let dealt =
-            slice.keys.into_iter().map(|id| settle(context, id, move |writer, one, now| deal(writer, one, own, now)));
+        let dealt = slice
+            .keys
+            .into_iter()
+            .map(|id| settle(context, id, move |writer, one, now| process(writer, one, own, now)));
         for outcome in join_all(dealt).await {
             outcome?;
         }
@@ -46,23 +48,25 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
         // In a flood, new notifications have to be acknowledged soon; their processing can wait.
         let before = come.replace(context.store.reading(|reader| reader.total::<Notification>()).await?);
         if before != come {
-            tokio::time::sleep(begun.elapsed().saturating_mul(GIVING_WAY)).await;
+            tokio::time::sleep(begun.elapsed().saturating_mul(MAX_POSTPONEMENTS)).await;
         }
     }
 }
 
-fn deal(
+fn process(
     writer: &mut Writer<'_>,
     notification: &mut Notification,
     own: OwnAccounts,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     match notification.kind {
-        NotificationKind::Wallet => wallet_notices::deal(writer, notification, own, now),
+        NotificationKind::Wallet => wallet_notices::process(writer, notification, own, now),
         NotificationKind::Payment | NotificationKind::Settlement => {
-            Ok(Dealt::silently(payments::apply(writer, notification)?))
+            Ok(Dealt::without_log(payments::apply(writer, notification)?))
         }
-        NotificationKind::Unknown => Ok(Dealt::silently(NotificationOutcome::Ignored(msg!("notice-of-unknown-kind")))),
+        NotificationKind::Unknown => {
+            Ok(Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-of-unknown-kind"))))
+        }
     }
 }
 
@@ -73,7 +77,7 @@ pub(crate) async fn due(
     cursor: Option<Cursor>,
 ) -> Result<Keys<u64>, StoreError> {
     let end = context.clock.now().checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
-    let query = Query::group("open", about_vendors).to(Some(end)).limit(IN_HAND).after(cursor);
+    let query = Query::group("open", about_vendors).to(Some(end)).limit(MIN_ITEMS_AT_ONCE).after(cursor);
     context.store.reading(move |reader| reader.keys::<Notification>(&query)).await
 }
 
@@ -109,7 +113,7 @@ pub(crate) async fn settle(
         // A defect of one record is no reason to hold up the others.
         Err(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. } | StoreError::Defect(_))) => {
             tracing::error!(severity = "CRITICAL", action = "notification", notification = id, "{error}");
-            put_off(context, id, (&error).into()).await;
+            postpone(context, id, (&error).into()).await;
             Ok(false)
         }
         Err(error) => Err(error.into()),
@@ -131,7 +135,7 @@ async fn trace(context: &Context, id: u64, operation: u64, message: &str) {
 }
 
 /// Postpones a notification whose effect cannot be stored.
-async fn put_off(context: &Context, id: u64, reason: Message) {
+async fn postpone(context: &Context, id: u64, reason: Message) {
     let now = context.clock.now();
     let put_off = context.store.write(move |writer: &mut Writer<'_>| {
         if let Some(mut notification) = writer.get::<Notification>(&id)? {

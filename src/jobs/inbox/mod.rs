@@ -18,15 +18,15 @@ use crate::store::{Query, Store, StoreError, View, Writer};
 use crate::text::message::Message;
 
 /// Upper bound on the notifications of one account that are counted per day.
-const COUNTED_AT_MOST: usize = 1_000;
+const MAX_COUNTED: usize = 1_000;
 /// Upper bound on the notifications about one subject.
-const RELEASED_AT_ONCE: usize = 1_000;
+const MAX_RELEASED_AT_ONCE: usize = 1_000;
 
 /// Stores `new` once; it is on the disk when this returns. Returns its number, and true if it
 /// repeats a stored one.
 pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Result<(u64, bool), StoreError> {
     let (digest, kind) = (digest(&new), new.kind.name());
-    let stored = store.write(move |writer| keep(writer, new, digest, now)).await;
+    let stored = store.write(move |writer| store_notification(writer, new, digest, now)).await;
     let outcome = match &stored {
         Ok((_, false)) => "stored",
         Ok((_, true)) => "repeated",
@@ -45,12 +45,12 @@ pub async fn is_known(store: &Store, new: &NewNotification) -> Result<bool, Stor
 /// Returns the number of notifications of an account stored since `since`, and their bytes; those
 /// that have just arrived and are not processed yet are left out.
 pub async fn kept_since(store: &Store, account_id: u64, since: Timestamp) -> Result<(usize, usize), StoreError> {
-    let query = Query::group("account", account_id).from(since).limit(COUNTED_AT_MOST);
+    let query = Query::group("account", account_id).from(since).limit(MAX_COUNTED);
     let page = store.reading(move |reader| reader.page::<Notification>(&query)).await?;
     Ok((page.items.len(), page.items.iter().map(|one| one.body.len()).sum()))
 }
 
-fn keep(
+fn store_notification(
     writer: &mut Writer<'_>,
     new: NewNotification,
     digest: String,
@@ -89,7 +89,7 @@ fn keep(
 /// Makes the notifications of `kind` about `subject` due now, because what they waited for is
 /// known; also those that had been given up. Returns true if there are any.
 pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -> Result<bool, StoreError> {
-    let query = Query::group("awaited", (kind.name().to_owned(), subject.to_owned())).limit(RELEASED_AT_ONCE);
+    let query = Query::group("awaited", (kind.name().to_owned(), subject.to_owned())).limit(MAX_RELEASED_AT_ONCE);
     let mut any = false;
     for id in writer.keys::<Notification>(&query)?.keys {
         let Ok(Some(mut one)) = writer.get::<Notification>(&id) else { continue };
@@ -97,7 +97,7 @@ pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -
         if one.body.is_empty() {
             continue;
         }
-        one.reopen();
+        one.make_due();
         writer.put(&one)?;
         any = true;
     }
@@ -135,7 +135,7 @@ pub fn replay(writer: &mut Writer<'_>, id: u64) -> Result<Replay, StoreError> {
     if one.body.is_empty() {
         return Ok(Replay::Emptied);
     }
-    one.reopen();
+    one.make_due();
     writer.put(&one)?;
     Ok(Replay::Again)
 }

@@ -13,7 +13,7 @@ pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Res
     let arrival = Arrival { notification: notification.id, received_at: notification.received_at };
     let applied = match enterprise::read(&notification.body) {
         Ok(EnterpriseNotification::Payment(fields)) => match PaymentNotice::read(fields) {
-            Ok(notice) => Ok(take(writer, notice, arrival)?),
+            Ok(notice) => Ok(record(writer, notice, arrival)?),
             Err(error) => Err(error),
         },
         Ok(EnterpriseNotification::Settlement(fields)) => match Settlement::read(fields, arrival) {
@@ -27,14 +27,14 @@ pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Res
     }))
 }
 
-fn take(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<NotificationOutcome, StoreError> {
+fn record(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<NotificationOutcome, StoreError> {
     let reference = notice.transaction_reference.clone();
     let status = notice.status.as_ref().map_or_else(|| msg!("notice-payment-no-status"), Message::from);
     let unreadable = notice.unreadable.clone();
     let (payment, taken) = match writer.get::<CustomerPayment>(&reference)? {
         None => (CustomerPayment::new(notice, arrival), PaymentEffect::Latest),
         Some(mut known) => {
-            let taken = known.take(notice, arrival);
+            let taken = known.add_notification(notice, arrival);
             (known, taken)
         }
     };

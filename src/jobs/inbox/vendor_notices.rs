@@ -16,7 +16,7 @@ use crate::domain::inbox::{Notification, NotificationOutcome};
 use crate::domain::notification::{Meaning, WalletNotice};
 use crate::domain::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart, same_iban};
 use crate::jobs::inbox::drain::{due, settle};
-use crate::jobs::inbox::wallet_notices::{Dealt, Line, OwnAccounts, Severity, line, unreadable, words};
+use crate::jobs::inbox::wallet_notices::{Dealt, Line, OwnAccounts, Severity, hipay_message, one_line, unreadable};
 use crate::jobs::vendor::bank::blocked_by_others;
 use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
@@ -26,11 +26,11 @@ use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
 /// Number of vendors processed at once: each may wait for Mirakl.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;
 /// Time limit for Mirakl. An update without an answer in time is repeated.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Upper bound on the documents of one type that a vendor has.
-const MOST_DOCUMENTS: usize = 1_000;
+const MAX_DOCUMENTS: usize = 1_000;
 
 /// Processes every notice about vendors that is due, in the order of arrival for each vendor. One
 /// that cannot be processed holds up no other vendor's.
@@ -51,8 +51,8 @@ pub async fn drain_vendor_notices(context: &Context) -> Result<(), JobError> {
             }
         }
         let outcomes = stream::iter(accounts.into_values())
-            .map(|notifications| each_in_turn(context, notifications))
-            .buffer_unordered(AT_ONCE)
+            .map(|notifications| process_each(context, notifications))
+            .buffer_unordered(MAX_CONCURRENT)
             .collect::<Vec<_>>();
         outcomes.await.into_iter().collect::<Result<(), JobError>>()?;
         cursor = slice.next;
@@ -62,10 +62,10 @@ pub async fn drain_vendor_notices(context: &Context) -> Result<(), JobError> {
     }
 }
 
-async fn each_in_turn(context: &Context, notifications: Vec<Notification>) -> Result<(), JobError> {
+async fn process_each(context: &Context, notifications: Vec<Notification>) -> Result<(), JobError> {
     for notification in notifications {
         // The order is kept: later notices wait with this one.
-        if !one(context, notification).await? {
+        if !process_one(context, notification).await? {
             return Ok(());
         }
     }
@@ -73,7 +73,7 @@ async fn each_in_turn(context: &Context, notifications: Vec<Notification>) -> Re
 }
 
 /// Returns true if the notification reached a final state.
-async fn one(context: &Context, notification: Notification) -> Result<bool, JobError> {
+async fn process_one(context: &Context, notification: Notification) -> Result<bool, JobError> {
     let id = notification.id;
     let notice = match WalletNotice::read(&notification.body) {
         Ok(notice) => notice.received(notification.received_at),
@@ -85,7 +85,7 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
     let (account, own) = (notice.account_id, OwnAccounts::of(&context.config));
     let vendor = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", account)).await?;
     let Some(vendor) = vendor else {
-        return settle(context, id, move |_, _, _| Ok(nobodys(account, own))).await;
+        return settle(context, id, move |_, _, _| Ok(ignore_unknown(account, own))).await;
     };
     let mirakl_id = vendor.mirakl_id;
     let Some(_turn) = context.vendor_turns.try_take(mirakl_id, &context.inbox) else {
@@ -95,7 +95,7 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
     match notice.meaning() {
         Meaning::Identification { identified } => {
             settle(context, id, move |writer, one, now| {
-                change(writer, one, mirakl_id, now, |vendor| identification(vendor, &notice, identified, now))
+                update_vendor(writer, one, mirakl_id, now, |vendor| identification(vendor, &notice, identified, now))
             })
             .await
         }
@@ -110,22 +110,22 @@ async fn one(context: &Context, notification: Notification) -> Result<bool, JobE
         Meaning::Payment { .. } | Meaning::OtherTransaction | Meaning::Unknown => {
             settle(context, id, move |writer, one, now| {
                 one.mirakl_id = Some(mirakl_id);
-                crate::jobs::inbox::wallet_notices::deal(writer, one, own, now)
+                crate::jobs::inbox::wallet_notices::process(writer, one, own, now)
             })
             .await
         }
     }
 }
 
-fn nobodys(account: u64, own: OwnAccounts) -> Dealt {
+fn ignore_unknown(account: u64, own: OwnAccounts) -> Dealt {
     if [own.technical, own.operator].contains(&account) {
-        return Dealt::silently(NotificationOutcome::Ignored(msg!("notice-own-account", account)));
+        return Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-own-account", account)));
     }
-    Dealt::silently(NotificationOutcome::Waiting(msg!("notice-no-vendor", account)))
+    Dealt::without_log(NotificationOutcome::Waiting(msg!("notice-no-vendor", account)))
 }
 
 /// Reads, changes and stores the vendor of a notice.
-fn change(
+fn update_vendor(
     writer: &mut Writer<'_>,
     notification: &mut Notification,
     mirakl_id: u64,
@@ -134,7 +134,7 @@ fn change(
 ) -> Result<Dealt, StoreError> {
     notification.mirakl_id = Some(mirakl_id);
     let Some(known) = writer.get::<Vendor>(&mirakl_id)? else {
-        return Ok(Dealt::silently(NotificationOutcome::Waiting(msg!("notice-vendor-unknown", shop = mirakl_id))));
+        return Ok(Dealt::without_log(NotificationOutcome::Waiting(msg!("notice-vendor-unknown", shop = mirakl_id))));
     };
     let mut vendor = known.clone();
     let dealt = change(&mut vendor);
@@ -145,24 +145,24 @@ fn change(
     Ok(dealt)
 }
 
-fn late() -> Dealt {
-    Dealt::silently(NotificationOutcome::Ignored(msg!("notice-late")))
+fn late_notice() -> Dealt {
+    Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-late")))
 }
 
 fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
     if is_late(notice.at, vendor.identified_as_of, now) {
-        return late();
+        return late_notice();
     }
     let known = vendor.identified;
     vendor.identification_read(identified, notice.at.unwrap_or(now));
     if identified {
         let message = if known { msg!("notice-identified-known") } else { msg!("notice-identified") };
-        return Dealt::silently(NotificationOutcome::Applied(message));
+        return Dealt::without_log(NotificationOutcome::Applied(message));
     }
-    let message = msg!("notice-not-identified", reason = words(notice.text("message")));
+    let message = msg!("notice-not-identified", reason = hipay_message(notice.text("message")));
     vendor.identification_refusal = Some(message.to_string());
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
-    Dealt::told(NotificationOutcome::Applied(message), line)
+    Dealt::logged(NotificationOutcome::Applied(message), line)
 }
 
 /// Records HiPay's verdict on the last sent documents of this type: one, or its two sides.
@@ -174,15 +174,15 @@ fn document(
     hipay_type: Option<u32>,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
-    let said = notice.text("message").filter(|_| !valid).map(line).unwrap_or_default();
-    let query = Query::group("vendor", mirakl_id).descending().limit(MOST_DOCUMENTS);
+    let said = notice.text("message").filter(|_| !valid).map(one_line).unwrap_or_default();
+    let query = Query::group("vendor", mirakl_id).descending().limit(MAX_DOCUMENTS);
     let of_type = |one: &SentDocument| Some(one.hipay_type) == hipay_type;
     let documents: Vec<_> = writer.page::<SentDocument>(&query)?.items.into_iter().filter(of_type).collect();
     let latest = documents.first().map(|one| one.sent_at);
     let mut names = Vec::new();
     for mut one in documents.into_iter().filter(|one| Some(one.sent_at) == latest) {
         if is_late(notice.at, one.validation_as_of, now) {
-            return Ok(late());
+            return Ok(late_notice());
         }
         one.validation = if valid { DocumentValidation::Valid } else { DocumentValidation::Invalid };
         one.validation_message.clone_from(&said);
@@ -192,19 +192,19 @@ fn document(
         writer.put(&one)?;
     }
     let kind = match (notice.text("document_type_label"), hipay_type) {
-        (Some(label), _) => words(Some(label)),
+        (Some(label), _) => hipay_message(Some(label)),
         (None, Some(number)) => msg!("document-of-type", number),
         (None, None) => msg!("document-of-no-type"),
     };
     let both = |one: Message, other: Message| msg!("document-and", one, other);
     let which = names.into_iter().reduce(both).unwrap_or_else(|| msg!("document-none"));
     if valid {
-        return Ok(Dealt::silently(NotificationOutcome::Applied(msg!("notice-document-valid", kind, which))));
+        return Ok(Dealt::without_log(NotificationOutcome::Applied(msg!("notice-document-valid", kind, which))));
     }
-    let reason = words(notice.text("message"));
+    let reason = hipay_message(notice.text("message"));
     let message = msg!("notice-document-refused", kind, which, reason);
     let line = Line::about_shop(Severity::Error, mirakl_id, &message);
-    Ok(Dealt::told(NotificationOutcome::Applied(message), line))
+    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
 }
 
 /// Updates Mirakl, then records that it has been updated.
@@ -220,11 +220,11 @@ async fn bank_details(
     let Some(vendor) = known.filter(|vendor| !is_late(notice.at, vendor.bank_as_of, now)) else {
         return settle(context, id, move |_, one, _| {
             one.mirakl_id = Some(mirakl_id);
-            Ok(late())
+            Ok(late_notice())
         })
         .await;
     };
-    let reason = words(notice.text("message"));
+    let reason = hipay_message(notice.text("message"));
     let told = tokio::time::timeout(PATIENCE, tell_mirakl(context, &vendor, validated, &reason)).await;
     let told = told.unwrap_or_else(|_| Err(CallError::unknown(msg!("call-late", remote = "Mirakl"))));
     settle(context, id, move |writer, one, now| {
@@ -234,11 +234,11 @@ async fn bank_details(
         };
         if told == MiraklChange::NotShown {
             one.mirakl_id = Some(mirakl_id);
-            return Ok(Dealt::silently(NotificationOutcome::Waiting(msg!("notice-bank-not-shown"))));
+            return Ok(Dealt::without_log(NotificationOutcome::Waiting(msg!("notice-bank-not-shown"))));
         }
-        change(writer, one, mirakl_id, now, |vendor| {
+        update_vendor(writer, one, mirakl_id, now, |vendor| {
             vendor.bank_as_of = Some(notice.at.unwrap_or(now));
-            if validated { approved(vendor, told) } else { refused(vendor, told, &reason) }
+            if validated { approved(vendor, told) } else { record_refusal(vendor, told, &reason) }
         })
     })
     .await
@@ -255,7 +255,7 @@ fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError)
     let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
     let outcome =
         if for_good { NotificationOutcome::Waiting(message) } else { NotificationOutcome::Postponed(message) };
-    Dealt { line, ..Dealt::silently(outcome) }
+    Dealt { line, ..Dealt::without_log(outcome) }
 }
 
 /// Result of an update of Mirakl.
@@ -314,20 +314,20 @@ fn approved(vendor: &mut Vendor, told: MiraklChange) -> Dealt {
     vendor.bank_status = BankStatus::Validated.code();
     vendor.bank_refusal = None;
     let MiraklChange::Changed { blocked } = told else {
-        return Dealt::silently(NotificationOutcome::Applied(msg!("notice-bank-valid-no-shop")));
+        return Dealt::without_log(NotificationOutcome::Applied(msg!("notice-bank-valid-no-shop")));
     };
     vendor.bank_details_approved(blocked);
     vendor.clear_warnings(VendorPart::BankDetails);
     if !blocked {
-        return Dealt::silently(NotificationOutcome::Applied(msg!("notice-bank-valid")));
+        return Dealt::without_log(NotificationOutcome::Applied(msg!("notice-bank-valid")));
     }
     let message = msg!("notice-bank-valid-blocked");
     vendor.warn(blocked_by_others());
     let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
-    Dealt::told(NotificationOutcome::Applied(message), line)
+    Dealt::logged(NotificationOutcome::Applied(message), line)
 }
 
-fn refused(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> Dealt {
+fn record_refusal(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> Dealt {
     vendor.bank_status = BankStatus::None.code();
     let message = msg!("notice-bank-refused", reason);
     vendor.bank_refusal = Some(message.to_string());
@@ -337,5 +337,5 @@ fn refused(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> Dealt {
     }
     let line =
         Line::about_shop(Severity::Error, vendor.mirakl_id, &format!("{message}; the shop is suspended in Mirakl"));
-    Dealt::told(NotificationOutcome::Applied(message), line)
+    Dealt::logged(NotificationOutcome::Applied(message), line)
 }

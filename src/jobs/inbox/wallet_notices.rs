@@ -7,13 +7,13 @@
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::domain::attempt::{Attempt, AttemptState, CLOCKS_DIFFER, NoticeRelation, TransactionState};
+use crate::domain::attempt::{Attempt, AttemptState, CLOCK_DIFFERENCE_LIMIT, NoticeRelation, TransactionState};
 use crate::domain::inbox::{Notification, NotificationOutcome};
 use crate::domain::money::Amount;
 use crate::domain::movement::Movement;
 use crate::domain::notification::{Meaning, WalletNotice};
 use crate::domain::operation::{Hold, Operation, PaymentKind};
-use crate::jobs::payout::outcome::{FoundTransaction, take_after_all, take_back, take_over};
+use crate::jobs::payout::outcome::{FoundTransaction, adopt_late_execution, adopt_transaction, record_reversal};
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
@@ -91,28 +91,28 @@ impl Line {
 }
 
 impl Dealt {
-    pub(crate) fn silently(outcome: NotificationOutcome) -> Self {
+    pub(crate) fn without_log(outcome: NotificationOutcome) -> Self {
         Self { outcome, line: None, operation: None }
     }
 
-    pub(crate) fn told(outcome: NotificationOutcome, line: Line) -> Self {
+    pub(crate) fn logged(outcome: NotificationOutcome, line: Line) -> Self {
         Self { outcome, line: Some(line), operation: None }
     }
 }
 
 /// Returns HiPay's words on one line and of bounded length, or a default text if there are none.
-pub(crate) fn words(text: Option<&str>) -> Message {
-    text.map_or_else(|| msg!("no-reason"), |text| Message::quoting(line(text)))
+pub(crate) fn hipay_message(text: Option<&str>) -> Message {
+    text.map_or_else(|| msg!("no-reason"), |text| Message::quoting(one_line(text)))
 }
 
 /// Returns HiPay's words on one line and of bounded length.
-pub(crate) fn line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let line: String = text.chars().take(WORDS).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     if text.chars().nth(WORDS).is_some() { format!("{line}…") } else { line }
 }
 
 /// Processes a notice that needs only the store.
-pub(crate) fn deal(
+pub(crate) fn process(
     writer: &mut Writer<'_>,
     notification: &mut Notification,
     own: OwnAccounts,
@@ -125,27 +125,27 @@ pub(crate) fn deal(
     match notice.meaning() {
         Meaning::Payment { kind, state } => payment(writer, notification, &notice, kind, state, own, now),
         Meaning::OtherTransaction => {
-            let movement = Movement::told(&notice, notification.id, notification.received_at);
+            let movement = Movement::from_notice(&notice, notification.id, notification.received_at);
             writer.put(&movement)?;
-            let (account, status) = (movement.account_id, line(&movement.status));
+            let (account, status) = (movement.account_id, one_line(&movement.status));
             let message = match movement.amount {
                 Some(amount) => msg!("notice-moved", amount, account, status),
                 None => msg!("notice-moved-unknown", account, status),
             };
-            Ok(Dealt::told(NotificationOutcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
+            Ok(Dealt::logged(NotificationOutcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
         }
         // Readable ones are processed elsewhere; this one is not readable.
         Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
-            let (operation, status) = (line(&notice.operation), line(&notice.status));
+            let (operation, status) = (one_line(&notice.operation), one_line(&notice.status));
             let message = msg!("notice-meaningless", operation, status);
-            Ok(Dealt::told(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
+            Ok(Dealt::logged(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
         }
     }
 }
 
 pub(crate) fn unreadable(reason: Message) -> Dealt {
     let message = msg!("notice-unreadable", reason);
-    Dealt::told(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
+    Dealt::logged(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
 }
 
 fn payment(
@@ -159,15 +159,18 @@ fn payment(
 ) -> Result<Dealt, StoreError> {
     let Some(transaction_id) = &notice.transaction_id else {
         let message = msg!("notice-no-transaction", kind);
-        return Ok(Dealt::told(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)));
+        return Ok(Dealt::logged(
+            NotificationOutcome::Ignored(message.clone()),
+            Line::plain(Severity::Notice, &message),
+        ));
     };
     let page = writer.page::<Operation>(&Query::group("transaction", transaction_id.clone()).limit(1))?;
     if let Some(error) = page.unreadable.first() {
         let line = Line::plain(Severity::Critical, &error.to_string());
-        return Ok(Dealt::told(NotificationOutcome::Postponed(error.into()), line));
+        return Ok(Dealt::logged(NotificationOutcome::Postponed(error.into()), line));
     }
     let Some(operation) = page.items.into_iter().next() else {
-        return Ok(Dealt::silently(match state {
+        return Ok(Dealt::without_log(match state {
             None => NotificationOutcome::Ignored(msg!("notice-authorised")),
             Some(_) => NotificationOutcome::Waiting(msg!("notice-no-operation")),
         }));
@@ -192,17 +195,17 @@ fn of_operation(
     let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
         let message = msg!("notice-other-kind", kind);
         let line = Line::about(Severity::Warning, &operation, &message);
-        return Ok(Dealt::told(NotificationOutcome::Ignored(message), line));
+        return Ok(Dealt::logged(NotificationOutcome::Ignored(message), line));
     };
     // A signature identifies the sender; it does not prove statements about other accounts.
     if ![attempt.account, own.technical].contains(&notice.account_id) {
         let (account, meant) = (notice.account_id, attempt.account);
         let message = msg!("notice-foreign-account", transaction = transaction_id, account, meant);
         let line = Line::about(Severity::Warning, &operation, &message);
-        return Ok(Dealt::told(NotificationOutcome::Ignored(message), line));
+        return Ok(Dealt::logged(NotificationOutcome::Ignored(message), line));
     }
     let Some(state) = state else {
-        return Ok(Dealt::silently(NotificationOutcome::Ignored(msg!("notice-authorised"))));
+        return Ok(Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-authorised"))));
     };
     if operation.dismissed.contains(transaction_id) && attempt.state == AttemptState::Ended {
         // A person has looked at it: it is not a payment of this operation.
@@ -214,20 +217,21 @@ fn of_operation(
     }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
     // Without a time of its own it refers to some time before its arrival, by our clock.
-    let as_of =
-        notice.at.unwrap_or_else(|| notification.received_at.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN));
+    let as_of = notice
+        .at
+        .unwrap_or_else(|| notification.received_at.checked_sub(CLOCK_DIFFERENCE_LIMIT).unwrap_or(Timestamp::MIN));
     let news = attempt.judge(state, notice.at, now);
     match news {
         NoticeRelation::Known => return Ok(ignored(msg!("notice-known"))),
         NoticeRelation::Late => return Ok(ignored(msg!("notice-late"))),
         NoticeRelation::NotOurs => return Ok(ignored(msg!("notice-of-newer-release"))),
         NoticeRelation::Revoked => {
-            let reason = words(notice.text("message"));
+            let reason = hipay_message(notice.text("message"));
             let message = msg!("notice-revoked", kind, transaction = transaction_id, reason);
-            take_back(&mut operation, kind, found(notice, &attempt, state, as_of), &message, now);
+            record_reversal(&mut operation, kind, shown_transaction(notice, &attempt, state, as_of), &message, now);
             writer.put(&operation)?;
             let line = Line::about(Severity::Critical, &operation, &message);
-            return Ok(Dealt::told(NotificationOutcome::Applied(message), line));
+            return Ok(Dealt::logged(NotificationOutcome::Applied(message), line));
         }
         NoticeRelation::New | NoticeRelation::Revived => {}
     }
@@ -242,28 +246,28 @@ fn of_operation(
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
     let executed = state == TransactionState::Captured;
-    let found = found(notice, &attempt, state, as_of);
+    let found = shown_transaction(notice, &attempt, state, as_of);
     if executed && (news == NoticeRelation::Revived || operation.is_settled()) {
-        let doubled = take_after_all(&mut operation, kind, found, now);
+        let doubled = adopt_late_execution(&mut operation, kind, found, now);
         writer.put(&operation)?;
         if let Some(message) = doubled {
             let line = Line::about(Severity::Critical, &operation, &message);
-            return Ok(Dealt::told(NotificationOutcome::Applied(message), line));
+            return Ok(Dealt::logged(NotificationOutcome::Applied(message), line));
         }
     } else {
-        take_over(&mut operation, kind, found, now);
+        adopt_transaction(&mut operation, kind, found, now);
         writer.put(&operation)?;
     }
     if state == TransactionState::Captured {
-        return Ok(Dealt::silently(NotificationOutcome::Applied(msg!("notice-executed", kind))));
+        return Ok(Dealt::without_log(NotificationOutcome::Applied(msg!("notice-executed", kind))));
     }
-    let message = msg!("notice-not-executed", kind, reason = words(notice.text("message")));
+    let message = msg!("notice-not-executed", kind, reason = hipay_message(notice.text("message")));
     let line = Line::about(Severity::Warning, &operation, &message);
-    Ok(Dealt::told(NotificationOutcome::Applied(message), line))
+    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
 }
 
 fn ignored(reason: Message) -> Dealt {
-    Dealt::silently(NotificationOutcome::Ignored(reason))
+    Dealt::without_log(NotificationOutcome::Ignored(reason))
 }
 
 fn hold(
@@ -276,7 +280,7 @@ fn hold(
     operation.hold(why, &message, now);
     writer.put(&operation)?;
     let line = Line::about(Severity::Critical, &operation, &message);
-    Ok(Dealt::told(NotificationOutcome::Applied(message), line))
+    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
 }
 
 /// Returns the difference between the payment in HiPay's notice and the intended one, as far as the
@@ -290,7 +294,12 @@ fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Message> {
 }
 
 /// Builds the transaction as a look-up would show it.
-fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_of: Timestamp) -> FoundTransaction {
+fn shown_transaction(
+    notice: &WalletNotice,
+    attempt: &Attempt,
+    state: TransactionState,
+    as_of: Timestamp,
+) -> FoundTransaction {
     let amount: Amount = attempt.amount;
     FoundTransaction {
         number: attempt.number,
@@ -304,7 +313,7 @@ fn found(notice: &WalletNotice, attempt: &Attempt, state: TransactionState, as_o
             reference: attempt.reference.clone(),
             issuer_email: String::new(),
             recipient_email: String::new(),
-            refusal_reason: notice.text("message").map(line).unwrap_or_default(),
+            refusal_reason: notice.text("message").map(one_line).unwrap_or_default(),
             kind: String::new(),
             label: String::new(),
             fees: None,

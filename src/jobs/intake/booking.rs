@@ -83,7 +83,8 @@ impl Booking {
         if let Some(mut debt) = writer.get::<Operation>(&id)? {
             debt.adjusted_by = Some(into.id);
             let message = msg!("operation-netted", voucher = &into.voucher);
-            debt.happen(OperationEvent::Netted, &message, self.now).map_err(|error| JobError::Remote(error.into()))?;
+            debt.apply_event(OperationEvent::Netted, &message, self.now)
+                .map_err(|error| JobError::Remote(error.into()))?;
             writer.put(&debt)?;
         }
         Ok(())

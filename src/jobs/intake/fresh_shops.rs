@@ -18,7 +18,7 @@ use crate::text::message::msg;
 const SLICE: usize = 100;
 
 /// Upper bound on the readings of a shop whose vendor changes during a reading.
-const MOST_READINGS: u32 = 5;
+const MAX_READINGS: u32 = 5;
 
 /// Reads the shops of these operations, and updates their vendors from Mirakl. Returns the shops
 /// whose state could not be read: they are not paid in this run. Nothing is sent if Mirakl cannot
@@ -34,7 +34,7 @@ pub(crate) async fn read(context: &Context, run: &BatchRun, operations: &[u64]) 
         shops.extend(found.await?);
     }
     let (mut unread, mut ahead) = (BTreeSet::new(), shops.into_iter().collect::<Vec<u64>>());
-    for _ in 0..MOST_READINGS {
+    for _ in 0..MAX_READINGS {
         if ahead.is_empty() {
             return Ok(unread);
         }

@@ -17,7 +17,9 @@ use crate::domain::cycle::{Calendar, Cycle, OutOfCalendar};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Operation};
 use crate::domain::vendor::Vendor;
-use crate::domain::voucher::{HeldBecause, ListedVoucher, SOURCES_APART, Voucher, VoucherRecord, VoucherSource};
+use crate::domain::voucher::{
+    HeldBecause, ListedVoucher, MAX_SOURCE_DIFFERENCE, Voucher, VoucherRecord, VoucherSource,
+};
 use crate::jobs::batch::trace::trace_of;
 use crate::jobs::binding::responsible_since;
 use crate::jobs::intake::booking::Booking;
@@ -108,7 +110,7 @@ const READ_AGAIN: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
 const A_DAY: SignedDuration = SignedDuration::from_hours(20);
 
 /// Maximum interval that is read in one list, so that memory stays bounded.
-const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(31 * 24);
+const MAX_LIST_INTERVAL: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Maximum time by which a voucher may be dated ahead of our clock.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
@@ -129,7 +131,7 @@ pub(crate) async fn run(context: &Context, run: &BatchRun, arguments: &GenerateA
         whole: calendar.before >= configured.before && calendar.after >= configured.after,
         earliest: configured.cycle(first).map_err(out_of_calendar)?.start,
         first,
-        asked: asked(context, &calendar, arguments, first)?,
+        asked: requested_cycle(context, &calendar, arguments, first)?,
         execution: arguments.execution_date.unwrap_or_else(|| configured.day_of(now)),
         calendar,
         configured,
@@ -145,7 +147,7 @@ pub(crate) async fn run(context: &Context, run: &BatchRun, arguments: &GenerateA
         Some(cycle) => generation.read_cycles(&[cycle], (cycle.start, cycle.end)).await?,
         None => generation.read_everything().await?,
     }
-    generation.held().await
+    generation.read_held_again().await
 }
 
 fn out_of_calendar(error: OutOfCalendar) -> JobError {
@@ -161,7 +163,7 @@ async fn first_cycle(context: &Context, calendar: &Calendar) -> Result<Date, Job
 }
 
 /// Returns the requested cycle, if any.
-fn asked(
+fn requested_cycle(
     context: &Context,
     calendar: &Calendar,
     arguments: &GenerateArguments,
@@ -203,7 +205,7 @@ fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRe
 
 /// Removes the record of a voucher that was held under its own key until it was identified as
 /// `known`.
-async fn forget_twin(context: &Context, known: &VoucherRecord, key: (String, u64, String)) -> Result<(), StoreError> {
+async fn remove_twin(context: &Context, known: &VoucherRecord, key: (String, u64, String)) -> Result<(), StoreError> {
     if known.voucher.key() == key {
         return Ok(());
     }
@@ -221,7 +223,7 @@ async fn forget_twin(context: &Context, known: &VoucherRecord, key: (String, u64
 
 /// Stores the numbers that identify `shown` in the record `key` and in its operations. Returns the
 /// record if it has changed.
-async fn learn(
+async fn store_identities(
     context: &Context,
     key: (String, u64, String),
     shown: Voucher,
@@ -248,7 +250,7 @@ async fn learn(
 
 /// Returns true for reasons that stay until a person acts: each run counts them, only the first one
 /// reports them.
-fn is_told_once(reason: HeldBecause) -> bool {
+fn is_reported_once(reason: HeldBecause) -> bool {
     matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType)
 }
 
@@ -346,7 +348,7 @@ impl Generation<'_> {
         let mut named: BTreeMap<Date, u64> = BTreeMap::new();
         let mut start = from;
         loop {
-            let end = start.checked_add(LONGEST_LIST).unwrap_or(to).min(to);
+            let end = start.checked_add(MAX_LIST_INTERVAL).unwrap_or(to).min(to);
             self.learn_from_other_source((start, end), source).await?;
             let listing = self.context.mirakl.vouchers(source, start, end).await?;
             read_at = self.their_time(read_at);
@@ -358,7 +360,7 @@ impl Generation<'_> {
             // By cycle, the oldest first: a shop's debts come before the vouchers that settle them.
             let mut by_cycle: BTreeMap<Option<Date>, Vec<Voucher>> = BTreeMap::new();
             for voucher in listing.rows {
-                let date = self.place(&voucher).cycle.map(|cycle| cycle.date);
+                let date = self.assign_cycle(&voucher).cycle.map(|cycle| cycle.date);
                 by_cycle.entry(date).or_default().push(voucher);
             }
             for (date, vouchers) in by_cycle {
@@ -402,7 +404,7 @@ impl Generation<'_> {
     }
 
     /// Returns the cycle that a voucher belongs to, and whether this run makes its operations.
-    fn place(&self, voucher: &Voucher) -> Placement {
+    fn assign_cycle(&self, voucher: &Voucher) -> Placement {
         let is_due = |cycle: &Cycle| match self.asked {
             Some(asked) => asked.date == cycle.date,
             None => cycle.date < self.execution,
@@ -442,8 +444,8 @@ impl Generation<'_> {
             VoucherSource::Invoices => VoucherSource::BillingCycles,
             VoucherSource::BillingCycles => VoucherSource::Invoices,
         };
-        let from = start.checked_sub(SOURCES_APART).unwrap_or(Timestamp::MIN);
-        let to = end.checked_add(SOURCES_APART).unwrap_or(Timestamp::MAX);
+        let from = start.checked_sub(MAX_SOURCE_DIFFERENCE).unwrap_or(Timestamp::MIN);
+        let to = end.checked_add(MAX_SOURCE_DIFFERENCE).unwrap_or(Timestamp::MAX);
         let mut known: Vec<VoucherRecord> = Vec::new();
         let mut cursor = None;
         loop {
@@ -469,7 +471,7 @@ impl Generation<'_> {
                     let rows: HashMap<_, _> = rows.collect();
                     for record in &mut known {
                         if let Some(row) = rows.get(&record.voucher.key()) {
-                            let learnt = learn(self.context, record.voucher.key(), row.clone()).await?;
+                            let learnt = store_identities(self.context, record.voucher.key(), row.clone()).await?;
                             *record = learnt.unwrap_or_else(|| record.clone());
                         }
                     }
@@ -506,7 +508,7 @@ impl Generation<'_> {
             shops.entry(voucher.shop_id).or_default().push(voucher);
         }
         stream::iter(shops)
-            .for_each_concurrent(self.context.in_hand(), |(shop_id, vouchers)| async move {
+            .for_each_concurrent(self.context.concurrency(), |(shop_id, vouchers)| async move {
                 let balance = OnceCell::new();
                 for voucher in vouchers {
                     if self.run.is_stopping() {
@@ -535,8 +537,8 @@ impl Generation<'_> {
                 Some(known)
             }
             Some(known) => {
-                forget_twin(self.context, &known, voucher.key()).await?;
-                learn(self.context, known.voucher.key(), voucher.clone()).await?.or(Some(known))
+                remove_twin(self.context, &known, voucher.key()).await?;
+                store_identities(self.context, known.voucher.key(), voucher.clone()).await?.or(Some(known))
             }
             None => None,
         };
@@ -559,7 +561,7 @@ impl Generation<'_> {
         if let Some(known) = known.filter(|known| known.held.is_none()) {
             return self.unchanged(known, voucher).await;
         }
-        let Placement { cycle, due } = self.place(&voucher);
+        let Placement { cycle, due } = self.assign_cycle(&voucher);
         let hipay_id = vendor.as_ref().and_then(|vendor| vendor.hipay_id);
         let held = match (&vendor, hipay_id) {
             // A person has released it: only the recipient has to be known.
@@ -599,7 +601,7 @@ impl Generation<'_> {
             Some(HeldBecause::CycleOpen) => self.run.count("of a cycle that is not over"),
             Some(reason) => {
                 self.run.count_amount("held", booking.voucher.vendor_amount);
-                if !is_told_once(*reason) || held_before != Some(*reason) {
+                if !is_reported_once(*reason) || held_before != Some(*reason) {
                     self.run.warn(&subject, msg!("voucher-held", reason));
                 }
             }

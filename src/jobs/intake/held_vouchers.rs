@@ -15,15 +15,15 @@ use crate::text::message::msg;
 impl Generation<'_> {
     /// Tries every held voucher again, regardless of its window, with Mirakl's present data: it may
     /// have been paid by hand, or changed.
-    pub(crate) async fn held(&self) -> Result<(), JobError> {
-        for (cycle_date, records) in self.waiting().await? {
+    pub(crate) async fn read_held_again(&self) -> Result<(), JobError> {
+        for (cycle_date, records) in self.held_vouchers().await? {
             if self.run.is_stopping() {
                 return Ok(());
             }
             self.run.stage(&format!("held vouchers of {cycle_date}"), records.len());
             let vouchers: Vec<&Voucher> = records.iter().map(|record| &record.voucher).collect();
             match ShownVouchers::read(self.context, &vouchers).await {
-                Ok(shown) => self.again(records, &shown).await?,
+                Ok(shown) => self.read_one_again(records, &shown).await?,
                 Err(error) if error.is_credentials() => return Err(error.into()),
                 Err(error) => {
                     let message = msg!("held-not-read", date = cycle_date, error = &error);
@@ -35,7 +35,7 @@ impl Generation<'_> {
     }
 
     /// Returns the held vouchers that this run has not processed yet, by cycle.
-    async fn waiting(&self) -> Result<BTreeMap<Date, Vec<VoucherRecord>>, JobError> {
+    async fn held_vouchers(&self) -> Result<BTreeMap<Date, Vec<VoucherRecord>>, JobError> {
         let mut waiting: BTreeMap<Date, Vec<VoucherRecord>> = BTreeMap::new();
         let mut cursor = None;
         loop {
@@ -60,7 +60,7 @@ impl Generation<'_> {
         }
     }
 
-    async fn again(&self, records: Vec<VoucherRecord>, shown: &ShownVouchers) -> Result<(), JobError> {
+    async fn read_one_again(&self, records: Vec<VoucherRecord>, shown: &ShownVouchers) -> Result<(), JobError> {
         let mut current = Vec::new();
         for record in records {
             let known = &record.voucher;

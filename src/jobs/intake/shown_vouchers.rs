@@ -13,7 +13,7 @@ use crate::remote::mirakl::MiraklListing;
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Maximum gap between the creation times of vouchers that are read in one list.
-const READ_TOGETHER: SignedDuration = SignedDuration::from_hours(7 * 24);
+const MAX_JOINT_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Mirakl's present state of a known voucher.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ fn intervals(mut made: Vec<Timestamp>) -> Vec<(Timestamp, Timestamp)> {
         let start = at.checked_sub(MARGIN).unwrap_or(at);
         let end = at.checked_add(MARGIN).unwrap_or(at);
         match intervals.last_mut() {
-            Some(last) if start.duration_since(last.1) < READ_TOGETHER => last.1 = end,
+            Some(last) if start.duration_since(last.1) < MAX_JOINT_INTERVAL => last.1 = end,
             Some(_) | None => intervals.push((start, end)),
         }
     }

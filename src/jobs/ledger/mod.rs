@@ -40,10 +40,10 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 const READ_BEFORE_MEMORY: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
 
 /// Maximum interval of one list: HiPay accepts 92 days.
-const LONGEST_LIST: SignedDuration = SignedDuration::from_hours(91 * 24);
+const MAX_LIST_INTERVAL: SignedDuration = SignedDuration::from_hours(91 * 24);
 
 /// Minimum interval that is still divided.
-const SHORTEST_LIST: SignedDuration = SignedDuration::from_secs(2);
+const MIN_LIST_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
 
 /// Maximum number of transactions held in memory at once: a larger interval is divided.
 const MAX_LISTED: usize = 10_000;
@@ -55,7 +55,7 @@ const MAX_SWEEPS: u32 = 5;
 const MAX_PAGES: usize = 2_000;
 
 /// Number of entries written in one transaction of the store.
-const WRITTEN_AT_ONCE: usize = 250;
+const MAX_WRITTEN_AT_ONCE: usize = 250;
 
 /// Number of candidates for one payment that are read at once.
 const CANDIDATES_PAGE: usize = 500;
@@ -248,14 +248,14 @@ impl<'a> Ledger<'a> {
         let mut ahead = vec![(from, to)];
         while let Some((from, to)) = ahead.pop() {
             let length = to.duration_since(from);
-            let listed = if length > LONGEST_LIST { None } else { self.list(from, to).await? };
+            let listed = if length > MAX_LIST_INTERVAL { None } else { self.list(from, to).await? };
             let Some(listed) = listed else {
-                let part = if length > LONGEST_LIST { LONGEST_LIST } else { length / 2 };
+                let part = if length > MAX_LIST_INTERVAL { MAX_LIST_INTERVAL } else { length / 2 };
                 let cut = later(from, part);
                 ahead.extend([(cut, to), (from, cut)]);
                 continue;
             };
-            self.keep(listed, reading).await?;
+            self.store_listed(listed, reading).await?;
         }
         Ok(())
     }
@@ -272,7 +272,7 @@ impl<'a> Ledger<'a> {
             let mut received = 0_usize;
             for page in 1..=MAX_PAGES {
                 let page = self.context.hipay.transactions(self.on, (from, to), page).await?;
-                let divisible = to.duration_since(from) > SHORTEST_LIST;
+                let divisible = to.duration_since(from) > MIN_LIST_INTERVAL;
                 let large = page.total.is_some_and(|total| total > MAX_LISTED) || merged.len() > MAX_LISTED;
                 if divisible && large {
                     return Ok(None);
@@ -309,11 +309,11 @@ impl<'a> Ledger<'a> {
     }
 
     /// Reads the missing details of the listed transactions, and stores them all.
-    async fn keep(&self, listed: Vec<ListedTransaction>, reading: LedgerReading) -> Result<(), CallError> {
-        for slice in listed.chunks(WRITTEN_AT_ONCE) {
+    async fn store_listed(&self, listed: Vec<ListedTransaction>, reading: LedgerReading) -> Result<(), CallError> {
+        for slice in listed.chunks(MAX_WRITTEN_AT_ONCE) {
             let whole = stream::iter(slice.iter().cloned())
-                .map(|item| self.whole(item, reading))
-                .buffer_unordered(self.context.in_hand());
+                .map(|item| self.full_transaction(item, reading))
+                .buffer_unordered(self.context.concurrency());
             let whole: Vec<Transaction> = whole.try_filter_map(|found| async move { Ok(found) }).try_collect().await?;
             let (account, now) = (self.account, self.context.clock.now());
             let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
@@ -330,7 +330,11 @@ impl<'a> Ledger<'a> {
     }
 
     /// Returns the full transaction of a list item; `None` if the stored entry is sufficient.
-    async fn whole(&self, item: ListedTransaction, reading: LedgerReading) -> Result<Option<Transaction>, CallError> {
+    async fn full_transaction(
+        &self,
+        item: ListedTransaction,
+        reading: LedgerReading,
+    ) -> Result<Option<Transaction>, CallError> {
         let id = match item {
             ListedTransaction::Whole(whole) => return Ok(Some(*whole)),
             ListedTransaction::Id(id) => id,
@@ -367,13 +371,13 @@ impl<'a> Ledger<'a> {
 
     /// Takes the entries of this run that contradict an attempt which HiPay had executed; each is
     /// returned once.
-    pub(crate) fn take_reversed(&self) -> Vec<LedgerEntry> {
+    pub(crate) fn reversed_attempts(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).reversed)
     }
 
     /// Takes the entries of this run that HiPay executed although their attempt was over or their
     /// operation settled; each is returned once.
-    pub(crate) fn take_revived(&self) -> Vec<LedgerEntry> {
+    pub(crate) fn revived_attempts(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
     }
 
@@ -381,13 +385,13 @@ impl<'a> Ledger<'a> {
     /// irregular ones. Payments of ours that this store lacks and that were made after its memory
     /// began show that the memory is incomplete: it restarts now. A ledger that cannot be read is
     /// reported, but stops nothing that the memory covers.
-    pub(crate) async fn watch(&self, run: &BatchRun) -> Result<(), JobError> {
+    pub(crate) async fn read_new_entries(&self, run: &BatchRun) -> Result<(), JobError> {
         let recorded = recorded_memory(self.context).await?;
         let before = earlier(recorded, READ_BEFORE_MEMORY);
-        let mut unread = if self.known().await?.is_none() { self.read_back(before).await? } else { None };
+        let mut unread = if self.known().await?.is_none() { self.read_back_to(before).await? } else { None };
         match self.read_since(recorded).await {
             // A store of an earlier release has not read so far back.
-            Ok(()) if unread.is_none() => unread = self.read_back(before).await?,
+            Ok(()) if unread.is_none() => unread = self.read_back_to(before).await?,
             Ok(()) => {}
             Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => unread = Some(error),
@@ -396,12 +400,12 @@ impl<'a> Ledger<'a> {
             run.warn(&Subject::default(), msg!("ledger-unread", error = &error));
         }
         // Findings from before a failed reading are reported too.
-        self.tell(run, remembers_since(self.context).await?).await
+        self.report(run, remembers_since(self.context).await?).await
     }
 
     /// Reads back to `before`, unless that was read. Returns the error of a failed reading, which
     /// affects no later one.
-    async fn read_back(&self, before: Timestamp) -> Result<Option<CallError>, JobError> {
+    async fn read_back_to(&self, before: Timestamp) -> Result<Option<CallError>, JobError> {
         let mut read = self.read.lock().await;
         if self.known().await?.is_some_and(|known| known.from <= before) {
             return Ok(None);
@@ -417,9 +421,9 @@ impl<'a> Ledger<'a> {
     }
 
     /// Reports the findings, as described at [`Ledger::watch`].
-    pub(crate) async fn tell(&self, run: &BatchRun, memory: Timestamp) -> Result<(), JobError> {
-        reversals::take_back(self.context, run, self).await?;
-        reversals::take_after_all(self.context, run, self).await?;
+    pub(crate) async fn report(&self, run: &BatchRun, memory: Timestamp) -> Result<(), JobError> {
+        reversals::confirm_reversals(self.context, run, self).await?;
+        reversals::adopt_late_executions(self.context, run, self).await?;
         let FoundEntries { orphans, mismatched, mismatches, .. } = {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             let (reversed, revived) = (std::mem::take(&mut found.reversed), std::mem::take(&mut found.revived));
@@ -436,7 +440,7 @@ impl<'a> Ledger<'a> {
         if more > 0 {
             run.critical(Subject::default(), msg!("ledger-mismatches", number = more));
         }
-        let lacking = self.lacking_since(memory).await?;
+        let lacking = self.orphans_since(memory).await?;
         if let Some(first) = &lacking.first {
             forget_before_now(self.context).await?;
             let (number, first) = (lacking.number, describe(self.context, first));
@@ -451,7 +455,7 @@ impl<'a> Ledger<'a> {
 
     /// Returns the orphans of this account with our marketplaces' references that were made since
     /// `memory` and read since then: whenever they were read, no run has acted on them yet.
-    async fn lacking_since(&self, memory: Timestamp) -> Result<LackingPayments, StoreError> {
+    async fn orphans_since(&self, memory: Timestamp) -> Result<LackingPayments, StoreError> {
         let marketplaces = marketplaces(self.context).await?;
         let is_ours = |entry: &LedgerEntry| {
             entry.reference_parts().is_some_and(|parts| {
@@ -536,7 +540,7 @@ impl<'a> Ledger<'a> {
         operation: &Operation,
         sought: &SoughtPayment<'_>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
-        let all = self.orphans_named_since(sought.since).await?;
+        let all = self.orphans_by_shop(sought.since).await?;
         let (operation, amount, account) = (operation.clone(), sought.amount, self.account);
         let unsure = self.context.store.reading(move |reader| {
             let own = record_of(reader, &operation)?.map(|record| record.voucher);
@@ -561,7 +565,7 @@ impl<'a> Ledger<'a> {
 
     /// Returns the orphans since `since` by the shop whose wallet they name. Searched once in a
     /// run, unless an older payment requires more.
-    async fn orphans_named_since(&self, since: Timestamp) -> Result<NamedOrphans, StoreError> {
+    async fn orphans_by_shop(&self, since: Timestamp) -> Result<NamedOrphans, StoreError> {
         let mut known = self.named.lock().await;
         if let Some((_, orphans)) = known.as_ref().filter(|(from, _)| *from <= since) {
             return Ok(Arc::clone(orphans));
@@ -759,7 +763,7 @@ fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttem
 }
 
 /// Matches the stored entries of a transaction again after an operation has been assigned to it.
-pub(crate) fn rematch(writer: &mut Writer<'_>, accounts: &[u64], transaction_id: &str) -> Result<(), StoreError> {
+pub(crate) fn match_again(writer: &mut Writer<'_>, accounts: &[u64], transaction_id: &str) -> Result<(), StoreError> {
     for account in accounts {
         let Some(mut entry) = writer.get::<LedgerEntry>(&(*account, transaction_id.to_owned()))? else { continue };
         let matched = match_entry(&entry, attempt_of(writer, &entry)?.as_ref());

@@ -79,7 +79,7 @@ pub(crate) async fn look_again(context: &Context, run: &BatchRun, memory: Timest
     let unread = std::sync::Mutex::new(Vec::new());
     let unread_accounts = &unread;
     stream::iter(due)
-        .for_each_concurrent(context.in_hand(), |(account, since)| async move {
+        .for_each_concurrent(context.concurrency(), |(account, since)| async move {
             if run.is_stopping() {
                 return;
             }
@@ -92,7 +92,7 @@ pub(crate) async fn look_again(context: &Context, run: &BatchRun, memory: Timest
                 };
                 let looked = ledger.look_again(since).await;
                 // Findings from before a failed reading are reported too.
-                if let Err(error) = ledger.tell(run, memory).await {
+                if let Err(error) = ledger.report(run, memory).await {
                     run.settle(Subject::default(), Err(error));
                 }
                 match looked {
@@ -163,9 +163,9 @@ async fn accounts(context: &Context, run: &BatchRun) -> Result<BTreeMap<u64, Tim
 
 /// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms
 /// it.
-pub(crate) async fn take_back(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
-    for entry in ledger.take_reversed() {
-        match take_one_back(context, run, ledger, &entry).await {
+pub(crate) async fn confirm_reversals(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
+    for entry in ledger.reversed_attempts() {
+        match confirm_reversal(context, run, ledger, &entry).await {
             Ok(()) => {}
             Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
             Err(error) => run.settle(Subject::default(), Err(error)),
@@ -177,9 +177,13 @@ pub(crate) async fn take_back(context: &Context, run: &BatchRun, ledger: &Ledger
 /// Adopts payments that the ledger shows as executed although they counted as over or their
 /// operation was settled, once HiPay's own answer confirms it. A notice reports this as well, but
 /// may be lost.
-pub(crate) async fn take_after_all(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
-    for entry in ledger.take_revived() {
-        match take_one_after_all(context, run, ledger, &entry).await {
+pub(crate) async fn adopt_late_executions(
+    context: &Context,
+    run: &BatchRun,
+    ledger: &Ledger<'_>,
+) -> Result<(), JobError> {
+    for entry in ledger.revived_attempts() {
+        match adopt_late_execution_of(context, run, ledger, &entry).await {
             Ok(()) => {}
             Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
             Err(error) => run.settle(Subject::default(), Err(error)),
@@ -188,7 +192,7 @@ pub(crate) async fn take_after_all(context: &Context, run: &BatchRun, ledger: &L
     Ok(())
 }
 
-async fn take_one_after_all(
+async fn adopt_late_execution_of(
     context: &Context,
     run: &BatchRun,
     ledger: &Ledger<'_>,
@@ -217,7 +221,7 @@ async fn take_one_after_all(
         let Some((kind, attempt)) = given_up_as(operation, &sought) else { return false };
         let Attempt { number, reference, account, .. } = attempt;
         let found = FoundTransaction { number, reference, account, transaction, as_of };
-        taken.send(outcome::take_after_all(operation, kind, found, now)).is_ok()
+        taken.send(outcome::adopt_late_execution(operation, kind, found, now)).is_ok()
     });
     if let (Some(operation), Ok(Some(message))) = (changed.await?, is_taken.await) {
         run.critical(subject(&operation), message);
@@ -250,7 +254,7 @@ pub(crate) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&
     given_up && !looked_at
 }
 
-async fn take_one_back(
+async fn confirm_reversal(
     context: &Context,
     run: &BatchRun,
     ledger: &Ledger<'_>,
@@ -294,7 +298,7 @@ async fn take_one_back(
         let Some((kind, attempt)) = executed_as(operation, &transaction_id) else { return false };
         let Attempt { number, reference, account, .. } = attempt;
         let found = FoundTransaction { number, reference, account, transaction, as_of };
-        outcome::take_back(operation, kind, found, &said, now);
+        outcome::record_reversal(operation, kind, found, &said, now);
         taken.send(()).is_ok()
     });
     if let (Some(operation), Ok(())) = (changed.await?, is_taken.await) {

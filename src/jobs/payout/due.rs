@@ -76,18 +76,18 @@ pub(crate) async fn before(context: &Context, statuses: &[Status], before: Times
 }
 
 /// Does `work` on each of the operations, many at once, and records each result in `run`.
-pub(crate) async fn each<F: Future<Output = Result<(), JobError>>>(
+pub(crate) async fn for_each<F: Future<Output = Result<(), JobError>>>(
     context: &Context,
     run: &BatchRun,
     ids: Vec<u64>,
     work: impl Fn(Operation) -> F,
 ) {
     let work = &work;
-    stream::iter(ids).for_each_concurrent(context.in_hand(), |id| one(context, run, id, work)).await;
+    stream::iter(ids).for_each_concurrent(context.concurrency(), |id| process_one(context, run, id, work)).await;
 }
 
 /// Does `work` on operation `id` as it is now, unless the run is stopping.
-pub(crate) async fn one<F: Future<Output = Result<(), JobError>>>(
+pub(crate) async fn process_one<F: Future<Output = Result<(), JobError>>>(
     context: &Context,
     run: &BatchRun,
     id: u64,
@@ -100,7 +100,7 @@ pub(crate) async fn one<F: Future<Output = Result<(), JobError>>>(
         match context.store.reading(move |reader| reader.get::<Operation>(&id)).await {
             Ok(Some(operation)) => {
                 let subject = subject(&operation);
-                run.settle(subject, traced(context, run, operation, work).await);
+                run.settle(subject, in_trace(context, run, operation, work).await);
             }
             Ok(None) => {}
             Err(error) => run.settle(Subject::default(), Err(error.into())),
@@ -110,7 +110,7 @@ pub(crate) async fn one<F: Future<Output = Result<(), JobError>>>(
 }
 
 /// Does `work` on an operation as a step of its voucher's trace.
-async fn traced<T, F: Future<Output = T>>(
+async fn in_trace<T, F: Future<Output = T>>(
     context: &Context,
     run: &BatchRun,
     operation: Operation,

@@ -17,7 +17,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, HiPay};
 
 /// Minimum interval between two readings of a balance that ran short.
-const REREAD_AFTER: Duration = Duration::from_secs(5);
+const REREAD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The money of one paying account during one run.
 pub(crate) struct AccountFunds<'a> {
@@ -94,18 +94,18 @@ struct Escrow {
 
 impl EscrowBalance {
     /// Returns the balance and the time of the report (UTC); `None` before the first one.
-    pub fn last(&self) -> Option<(Amount, Timestamp)> {
+    pub fn last_reported(&self) -> Option<(Amount, Timestamp)> {
         self.lock().last
     }
 
     /// Records the `balance` that HiPay reported at `at`.
-    pub fn tell(&self, balance: Amount, at: Timestamp) {
+    pub fn record_balance(&self, balance: Amount, at: Timestamp) {
         self.lock().last = Some((balance, at));
     }
 
     /// Returns true if the balance has to be requested now: it is older than `age`, and was not
     /// requested meanwhile.
-    pub fn is_to_be_asked(&self, now: Timestamp, age: SignedDuration) -> bool {
+    pub fn needs_reading(&self, now: Timestamp, age: SignedDuration) -> bool {
         let mut escrow = self.lock();
         let latest = escrow.last.map(|(_, at)| at).max(escrow.asked_at);
         let is_old = latest.is_none_or(|at| now.duration_since(at).abs() >= age);
@@ -142,7 +142,7 @@ impl<'a> AccountFunds<'a> {
     }
 
     /// Waits until everything before operation `id` has reserved its amount or does not need to.
-    async fn turn(&self, id: u64) {
+    async fn wait_for_turn(&self, id: u64) {
         if let Some(place) = self.order.places.get(&id) {
             let first = |waiting: &BTreeSet<usize>| waiting.first().is_none_or(|first| first >= place);
             // We own the sender, so that it is not closed.
@@ -151,7 +151,7 @@ impl<'a> AccountFunds<'a> {
     }
 
     /// Ends the turn of operation `id`: it has reserved its amount, or does not need to.
-    pub(crate) fn is_over(&self, id: u64) {
+    pub(crate) fn end_turn(&self, id: u64) {
         if let Some(place) = self.order.places.get(&id) {
             self.order.waiting.send_if_modified(|waiting| waiting.remove(place));
         }
@@ -164,9 +164,9 @@ impl<'a> AccountFunds<'a> {
     /// Reserves `amount` for operation `id` once it is its turn, and reads the balance if it is
     /// unknown or runs short.
     pub(crate) async fn reserve(&self, id: u64, amount: Amount) -> Result<Reserved, CallError> {
-        self.turn(id).await;
+        self.wait_for_turn(id).await;
         let reserved = self.reserve_now(id, amount).await;
-        self.is_over(id);
+        self.end_turn(id);
         reserved
     }
 
@@ -175,7 +175,7 @@ impl<'a> AccountFunds<'a> {
         let known = state.free.filter(|free| free.covers(amount));
         let free = match (known, state.free) {
             (Some(free), _) => free,
-            (None, Some(free)) if state.read_at.is_some_and(|at| at.elapsed() < REREAD_AFTER) => free,
+            (None, Some(free)) if state.read_at.is_some_and(|at| at.elapsed() < REREAD_INTERVAL) => free,
             (None, _) => match self.read(&mut state).await {
                 Ok(free) => free,
                 Err(error) => {
@@ -205,7 +205,7 @@ impl<'a> AccountFunds<'a> {
     /// Returns the part of `amount` that can be taken: what is free, if that is less. It is all of
     /// `amount` while another payment's outcome is open: the balance may or may not include that
     /// one, and the rest of a part taken now is never taken later.
-    pub(crate) async fn part_of(&self, amount: Amount) -> Result<Amount, CallError> {
+    pub(crate) async fn available_part(&self, amount: Amount) -> Result<Amount, CallError> {
         let mut state = self.state.lock().await;
         let free = match state.free {
             Some(free) => free,
@@ -223,22 +223,22 @@ impl<'a> AccountFunds<'a> {
     }
 
     /// Records that the payment was accepted: HiPay's balance includes it from now on.
-    pub(crate) async fn left(&self, amount: Amount) {
-        forget(&mut self.state.lock().await.in_flight, amount);
+    pub(crate) async fn commit(&self, amount: Amount) {
+        remove_one(&mut self.state.lock().await.in_flight, amount);
     }
 
     /// Records that the payment was not sent after all: its amount is free again.
-    pub(crate) async fn back(&self, amount: Amount) {
+    pub(crate) async fn release(&self, amount: Amount) {
         let mut state = self.state.lock().await;
-        forget(&mut state.in_flight, amount);
+        remove_one(&mut state.in_flight, amount);
         state.free = state.free.and_then(|free| free.checked_add(amount).ok());
     }
 
     /// Records that the payment was definitely refused: its amount is free again. Returns true if
     /// the balance, read again, does not cover it, so that this is the reason.
-    pub(crate) async fn refused(&self, amount: Amount) -> bool {
+    pub(crate) async fn release_refused(&self, amount: Amount) -> bool {
         let mut state = self.state.lock().await;
-        forget(&mut state.in_flight, amount);
+        remove_one(&mut state.in_flight, amount);
         match self.read(&mut state).await {
             Ok(free) => !free.covers(amount),
             Err(_) => false,
@@ -250,7 +250,7 @@ impl<'a> AccountFunds<'a> {
     async fn read(&self, state: &mut FundsState) -> Result<Amount, CallError> {
         let wallet = self.hipay.balance(self.on).await?;
         if let Some((escrow, clock)) = &self.escrow {
-            escrow.tell(wallet.balance, clock.now());
+            escrow.record_balance(wallet.balance, clock.now());
         }
         let balance = match self.kind {
             PaymentKind::Transfer => wallet.balance,
@@ -264,7 +264,7 @@ impl<'a> AccountFunds<'a> {
     }
 }
 
-fn forget(in_flight: &mut Vec<Amount>, amount: Amount) {
+fn remove_one(in_flight: &mut Vec<Amount>, amount: Amount) {
     if let Some(position) = in_flight.iter().position(|other| *other == amount) {
         in_flight.swap_remove(position);
     }

@@ -23,7 +23,7 @@ use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, asker, msg};
 
 /// Maximum length of a reason, in characters.
-const LONGEST_REASON: usize = 1_000;
+const MAX_REASON_LENGTH: usize = 1_000;
 
 /// Applies a person's choice to operation `id`, and returns the resulting operation. Refused if a
 /// required reason is missing, or if the choice would change nothing.
@@ -38,8 +38,8 @@ pub async fn choose_for_operation(
     if choice.needs_reason() && reason.is_empty() {
         return Err(JobError::Refused(msg!("choice-no-reason")));
     }
-    if reason.chars().count() > LONGEST_REASON {
-        return Err(JobError::Refused(msg!("choice-long-reason", most = LONGEST_REASON.to_string())));
+    if reason.chars().count() > MAX_REASON_LENGTH {
+        return Err(JobError::Refused(msg!("choice-long-reason", most = MAX_REASON_LENGTH.to_string())));
     }
     let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     let Some(known) = known else { return Err(JobError::Refused(msg!("retry-none", operation = id))) };
@@ -70,7 +70,7 @@ pub async fn choose_for_operation(
                 operation.hold(Hold::Settled, &said, now);
                 // Its outcome is no longer looked up.
                 if let Some(kind) = operation.sent_kind() {
-                    let _ = operation.happen(OperationEvent::Failed(kind), &said, now);
+                    let _ = operation.apply_event(OperationEvent::Failed(kind), &said, now);
                 }
             }
             OperationChoice::Accept { .. } => {
@@ -79,7 +79,7 @@ pub async fn choose_for_operation(
             }
             OperationChoice::Unknown => {}
         }
-        let heard = outcome::keep(working.config.technical_account.hipay_id, writer, &before, &operation)?;
+        let heard = outcome::store_operation(working.config.technical_account.hipay_id, writer, &before, &operation)?;
         Ok((operation, heard))
     });
     let (operation, heard) = chosen.await?;
@@ -140,12 +140,14 @@ fn go_on(
     if *choice == OperationChoice::Retry {
         end_unknown(operation, vanished, note, now)?;
     }
-    if outcome::is_back(operation) {
+    if outcome::has_no_transfer(operation) {
         // The withdrawal has failed since: a new payment begins with the transfer.
-        let _ = operation.happen(OperationEvent::Reversed(PaymentKind::Transfer), note, now);
+        let _ = operation.apply_event(OperationEvent::Reversed(PaymentKind::Transfer), note, now);
     }
     if *choice == OperationChoice::Retry && operation.status == Status::WithdrawCanceled {
-        operation.happen(OperationEvent::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
+        operation
+            .apply_event(OperationEvent::RetryAsked, note, now)
+            .map_err(|error| JobError::Refused(error.into()))?;
     }
     Ok(())
 }
@@ -161,9 +163,9 @@ fn take_up_sent(operation: &mut Operation, note: &Message, now: Timestamp) {
         return;
     }
     // Both events are valid from a status that a failure has led to.
-    let _ = operation.happen(OperationEvent::Sending(kind), note, now);
+    let _ = operation.apply_event(OperationEvent::Sending(kind), note, now);
     if state == Some(AttemptState::Requested) {
-        let _ = operation.happen(OperationEvent::Requested(kind), note, now);
+        let _ = operation.apply_event(OperationEvent::Requested(kind), note, now);
     }
 }
 
@@ -181,7 +183,7 @@ fn end_unknown(operation: &mut Operation, vanished: bool, note: &Message, now: T
     let unused = !unknown && !last.reference.is_empty();
     last.state = if unused { AttemptState::Refused } else { AttemptState::Ended };
     last.updated_at = now;
-    operation.happen(OperationEvent::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
+    operation.apply_event(OperationEvent::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
 }
 
 /// Replaces the operation's amount by the one that Mirakl shows now. What was netted into it stays
@@ -386,7 +388,9 @@ fn accept(
         operation.note(note, now);
     }
     if operation.status == Status::WithdrawCanceled {
-        operation.happen(OperationEvent::RetryAsked, note, now).map_err(|error| JobError::Refused(error.into()))?;
+        operation
+            .apply_event(OperationEvent::RetryAsked, note, now)
+            .map_err(|error| JobError::Refused(error.into()))?;
     }
     let rest = operation.amount.checked_sub(amount).ok();
     if amount != operation.amount {
@@ -410,7 +414,12 @@ fn accept(
     if operation.beneficiary == Beneficiary::Vendor {
         operation.vendor_hipay_id = account;
     }
-    outcome::take_over(operation, kind, FoundTransaction { number, reference, account, transaction, as_of }, now);
+    outcome::adopt_transaction(
+        operation,
+        kind,
+        FoundTransaction { number, reference, account, transaction, as_of },
+        now,
+    );
     let column = operation.status.column(kind);
     if !matches!(column, Column::Requested | Column::Ok) {
         return Err(JobError::Refused(msg!("choice-no-transaction", kind, transaction = id)));

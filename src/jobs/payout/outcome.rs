@@ -28,7 +28,7 @@ pub(crate) async fn update(
     let updated = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(before) = writer.get::<Operation>(&id)? else { return Ok(None) };
         let mut operation = before.clone();
-        let heard = change(&mut operation, now) && keep(technical_account, writer, &before, &operation)?;
+        let heard = change(&mut operation, now) && store_operation(technical_account, writer, &before, &operation)?;
         Ok::<_, StoreError>(Some((operation, heard)))
     });
     let Some((operation, heard)) = updated.await? else { return Ok(None) };
@@ -40,7 +40,7 @@ pub(crate) async fn update(
 
 /// Stores `operation`, which was `before`. Returns true if notices waited for a transaction that it
 /// has now.
-pub(crate) fn keep(
+pub(crate) fn store_operation(
     technical_account: u64,
     writer: &mut Writer<'_>,
     before: &Operation,
@@ -51,23 +51,28 @@ pub(crate) fn keep(
     // A notice may have overtaken the answer to our own request.
     for id in operation.transaction_ids().filter(|id| before.transaction_ids().all(|known| known != *id)) {
         heard |= crate::jobs::inbox::release(writer, NotificationKind::Wallet, id)?;
-        ledger::rematch(writer, &[technical_account, operation.recipient_hipay_id], id)?;
+        ledger::match_again(writer, &[technical_account, operation.recipient_hipay_id], id)?;
     }
     Ok(heard)
 }
 
 /// Applies an event without a payment: disabled, blocked, short of funds, nothing to pay.
-pub(crate) async fn happen(
+pub(crate) async fn apply_event(
     context: &Context,
     id: u64,
     event: OperationEvent,
     message: Message,
 ) -> Result<(), StoreError> {
-    update(context, id, move |operation, now| operation.happen(event, &message, now).is_ok()).await.map(drop)
+    update(context, id, move |operation, now| operation.apply_event(event, &message, now).is_ok()).await.map(drop)
 }
 
 /// Records that a payment is not sent because an account is not ready for it, with the reason.
-pub(crate) async fn unready(context: &Context, id: u64, why: Unready, message: Message) -> Result<(), StoreError> {
+pub(crate) async fn record_unready(
+    context: &Context,
+    id: u64,
+    why: Unready,
+    message: Message,
+) -> Result<(), StoreError> {
     update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
 }
 
@@ -84,11 +89,11 @@ pub(crate) async fn begin(
     let number = attempt.number;
     let begun = update(context, id, move |operation, now| {
         let taken = operation.payment(kind).attempts.iter().any(|known| known.number >= attempt.number);
-        let meant = is_meant(operation, kind, attempt.account, attempt.amount);
+        let meant = is_payment_due(operation, kind, attempt.account, attempt.amount);
         if operation.held.is_some()
             || taken
             || !meant
-            || operation.happen(OperationEvent::Sending(kind), &Message::none(), now).is_err()
+            || operation.apply_event(OperationEvent::Sending(kind), &Message::none(), now).is_err()
         {
             return false;
         }
@@ -106,7 +111,7 @@ pub(crate) async fn begin(
 
 /// Returns true if the request is what the operation pays: it may have been given another wallet or
 /// another amount since it was read.
-fn is_meant(operation: &Operation, kind: PaymentKind, account: u64, amount: Amount) -> bool {
+fn is_payment_due(operation: &Operation, kind: PaymentKind, account: u64, amount: Amount) -> bool {
     let partial = operation.may_pay_a_part(kind);
     account == operation.recipient_hipay_id
         && (amount == operation.amount || (partial && operation.amount.covers(amount)))
@@ -124,7 +129,7 @@ pub(crate) struct AmendedRequest {
 
 /// Prepares the last attempt to be sent again with an identical request, except for `amended`
 /// values. Returns `None` if it is not open.
-pub(crate) async fn reopen(
+pub(crate) async fn resume_attempt(
     context: &Context,
     id: u64,
     kind: PaymentKind,
@@ -135,12 +140,12 @@ pub(crate) async fn reopen(
         // HiPay does not know an attempt that it refused: it may go to another account now.
         let amount = amended.as_ref().map_or(last.amount, |amended| amended.amount);
         let account = if amended.is_some() { operation.recipient_hipay_id } else { last.account };
-        let meant = is_meant(operation, kind, account, amount);
+        let meant = is_payment_due(operation, kind, account, amount);
         if operation.held.is_some() || !meant {
             return false;
         }
         let open = operation.status == sending(kind);
-        if !open && operation.happen(OperationEvent::Sending(kind), &Message::none(), now).is_err() {
+        if !open && operation.apply_event(OperationEvent::Sending(kind), &Message::none(), now).is_err() {
             return false;
         }
         if let Some(AmendedRequest { amount, balance, .. }) = &amended
@@ -167,14 +172,14 @@ pub(crate) async fn reopen(
     .await?;
     Ok(reopened.filter(|operation| {
         let to_be_sent = |last: &Attempt| {
-            is_sending(operation, kind, last.number) && is_meant(operation, kind, last.account, last.amount)
+            is_sending(operation, kind, last.number) && is_payment_due(operation, kind, last.account, last.amount)
         };
         operation.held.is_none() && operation.payment(kind).last().is_some_and(to_be_sent)
     }))
 }
 
 /// Records that HiPay accepted the attempt with `reference` as `transaction_id`.
-pub(crate) async fn accepted(
+pub(crate) async fn record_accepted(
     context: &Context,
     id: u64,
     kind: PaymentKind,
@@ -188,11 +193,11 @@ pub(crate) async fn accepted(
         }
         attempt.state = AttemptState::Requested;
         attempt.transaction_id = Some(transaction_id);
-        attempt.say(Message::none());
+        attempt.set_message(Message::none());
         attempt.refusal = None;
         attempt.updated_at = now;
         // A faster look-up may have advanced the status already.
-        let _ = operation.happen(OperationEvent::Requested(kind), &Message::none(), now);
+        let _ = operation.apply_event(OperationEvent::Requested(kind), &Message::none(), now);
         true
     })
     .await
@@ -214,11 +219,11 @@ pub(crate) async fn refused(
             return false;
         }
         attempt.state = AttemptState::Refused;
-        attempt.say(rejection.sentence.clone());
+        attempt.set_message(rejection.sentence.clone());
         attempt.refusal = Some(rejection.refusal());
         attempt.updated_at = now;
         let event = if for_funds { OperationEvent::FundsShort } else { OperationEvent::Failed(kind) };
-        let _ = operation.happen(event, &rejection.sentence, now);
+        let _ = operation.apply_event(event, &rejection.sentence, now);
         true
     })
     .await
@@ -227,7 +232,7 @@ pub(crate) async fn refused(
 
 /// Records that the attempt that was last sent at `sent_at` never reached HiPay: its reference is
 /// unused. Returns false if the attempt has changed since.
-pub(crate) async fn never_arrived(
+pub(crate) async fn record_never_arrived(
     context: &Context,
     id: u64,
     kind: PaymentKind,
@@ -242,9 +247,9 @@ pub(crate) async fn never_arrived(
         };
         last.state = AttemptState::Refused;
         last.refusal = None;
-        last.say(message.clone());
+        last.set_message(message.clone());
         last.updated_at = now;
-        let _ = operation.happen(OperationEvent::Failed(kind), &message, now);
+        let _ = operation.apply_event(OperationEvent::Failed(kind), &message, now);
         true
     });
     Ok(updated.await?.is_some_and(|operation| operation.message == text))
@@ -252,7 +257,7 @@ pub(crate) async fn never_arrived(
 
 /// Records that the outcome of the attempt is unknown: it stays unchanged, with the reason for
 /// people.
-pub(crate) async fn open(
+pub(crate) async fn record_unknown(
     context: &Context,
     id: u64,
     kind: PaymentKind,
@@ -371,11 +376,16 @@ pub(crate) async fn adopt(
     kind: PaymentKind,
     found: FoundTransaction,
 ) -> Result<Option<Operation>, StoreError> {
-    update(context, id, move |operation, now| take_over(operation, kind, found, now)).await
+    update(context, id, move |operation, now| adopt_transaction(operation, kind, found, now)).await
 }
 
 /// Adopts what HiPay shows or reports of a payment. Returns true if anything has changed.
-pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: FoundTransaction, now: Timestamp) -> bool {
+pub(crate) fn adopt_transaction(
+    operation: &mut Operation,
+    kind: PaymentKind,
+    found: FoundTransaction,
+    now: Timestamp,
+) -> bool {
     let FoundTransaction { number, reference, account, transaction, as_of } = found;
     let state = transaction.state.attempt_state();
     let id = transaction.transaction_id.clone();
@@ -403,7 +413,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
             updated_at: now,
             unknown: Map::new(),
         };
-        attempt.say(msg!("pay-found-of-before"));
+        attempt.set_message(msg!("pay-found-of-before"));
         operation.payment_mut(kind).attempts.push(attempt);
         // The money is in the wallet that was paid, regardless of the shop's present wallet.
         if account != operation.recipient_hipay_id && !transaction.state.is_ended() {
@@ -431,7 +441,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
     attempt.as_of = Some(as_of);
     attempt.updated_at = now;
     let message = if dismissed { msg!("pay-dismissed", transaction = &id) } else { transaction_message(&transaction) };
-    attempt.say(message.clone());
+    attempt.set_message(message.clone());
     let refused = transaction.state.is_ended() && !dismissed;
     attempt.refusal = refused.then(|| Refusal::in_words(&transaction.refusal_reason));
     // An earlier attempt does not affect the operation.
@@ -439,8 +449,8 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
         return true;
     }
     // From a status that is only payable the payment has to be seen as sent first.
-    let _ = operation.happen(OperationEvent::Sending(kind), &msg!("pay-found"), now);
-    let _ = operation.happen(OperationEvent::of_transaction(transaction.state, kind), &message, now);
+    let _ = operation.apply_event(OperationEvent::Sending(kind), &msg!("pay-found"), now);
+    let _ = operation.apply_event(OperationEvent::of_transaction(transaction.state, kind), &message, now);
     let of_voucher = operation.held.is_some() && operation.held_for.is_some_and(Hold::is_about_voucher);
     if of_voucher && operation.status == Status::TransferSuccess {
         // The money had moved before Mirakl showed the difference.
@@ -452,7 +462,7 @@ pub(crate) fn take_over(operation: &mut Operation, kind: PaymentKind, found: Fou
 /// Adopts that HiPay has executed an attempt which counted as over, or whose operation a person had
 /// settled. Returns the reason if the operation is held for it: its money may have moved twice, or
 /// the payment is not the one that is due.
-pub(crate) fn take_after_all(
+pub(crate) fn adopt_late_execution(
     operation: &mut Operation,
     kind: PaymentKind,
     found: FoundTransaction,
@@ -470,7 +480,7 @@ pub(crate) fn take_after_all(
         .filter(|one| !is_it(one))
         .any(|one| matches!(one.state, AttemptState::Sending | AttemptState::Requested | AttemptState::Captured));
     let settled = operation.is_settled();
-    if let Some(difference) = attempts.get(place).and_then(|attempt| differs_now(operation, kind, attempt)) {
+    if let Some(difference) = attempts.get(place).and_then(|attempt| describe_difference(operation, kind, attempt)) {
         if operation.candidates.contains(&transaction) {
             return None;
         }
@@ -485,10 +495,10 @@ pub(crate) fn take_after_all(
         let attempt = attempts.remove(place);
         attempts.push(attempt);
         if kind == PaymentKind::Withdrawal && operation.status == Status::WithdrawCanceled {
-            let _ = operation.happen(OperationEvent::RetryAsked, &msg!("pay-found"), now);
+            let _ = operation.apply_event(OperationEvent::RetryAsked, &msg!("pay-found"), now);
         }
     }
-    take_over(operation, kind, found, now);
+    adopt_transaction(operation, kind, found, now);
     let column = operation.status.column(kind);
     let message = if settled {
         msg!("notice-executed-settled", kind, transaction)
@@ -506,7 +516,7 @@ pub(crate) fn take_after_all(
 }
 
 /// Describes the difference between an earlier attempt and the payment that is due now.
-fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> Option<Message> {
+fn describe_difference(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> Option<Message> {
     if attempt.amount != operation.amount && !operation.may_pay_a_part(kind) {
         return Some(msg!("differs-told-amount", told = attempt.amount, meant = operation.amount));
     }
@@ -516,7 +526,7 @@ fn differs_now(operation: &Operation, kind: PaymentKind, attempt: &Attempt) -> O
 
 /// Ends the attempt of a payment that HiPay has reversed and waits for a person, whose retry makes
 /// the next attempt. If the operation has advanced further, it is only held.
-pub(crate) fn take_back(
+pub(crate) fn record_reversal(
     operation: &mut Operation,
     kind: PaymentKind,
     found: FoundTransaction,
@@ -525,7 +535,7 @@ pub(crate) fn take_back(
 ) {
     let (reference, word) = (found.reference.clone(), found.transaction.word.clone());
     let (id, as_of) = (found.transaction.transaction_id.clone(), found.as_of);
-    take_over(operation, kind, found, now);
+    adopt_transaction(operation, kind, found, now);
     let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return };
     // An unknown status: what was executed is no longer shown as such.
     if attempt.state != AttemptState::Ended {
@@ -533,27 +543,29 @@ pub(crate) fn take_back(
         attempt.transaction_status = Some(word);
         attempt.as_of = Some(as_of);
         attempt.updated_at = now;
-        attempt.say(message.clone());
+        attempt.set_message(message.clone());
     }
     let number = attempt.number;
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == number);
-    let reversed = is_last && operation.happen(OperationEvent::Reversed(kind), message, now).is_ok();
+    let reversed = is_last && operation.apply_event(OperationEvent::Reversed(kind), message, now).is_ok();
     // A canceled withdrawal waits for a person by itself.
     if !(reversed && kind == PaymentKind::Withdrawal) {
         operation.hold(Hold::Revoked, message, now);
     }
-    begin_with_transfer(operation, message, now);
+    restart_with_transfer(operation, message, now);
 }
 
 /// Returns true if the last transfer has ended, so that its money is not in the wallet.
-pub(crate) fn is_back(operation: &Operation) -> bool {
+pub(crate) fn has_no_transfer(operation: &Operation) -> bool {
     operation.transfer.last().is_some_and(|last| last.state == AttemptState::Ended)
 }
 
 /// Makes an operation begin with its transfer again if that was reversed as well: a withdrawal
 /// alone would take the wallet's money for other vouchers.
-pub(crate) fn begin_with_transfer(operation: &mut Operation, message: &Message, now: Timestamp) {
-    if is_back(operation) && operation.happen(OperationEvent::Reversed(PaymentKind::Transfer), message, now).is_ok() {
+pub(crate) fn restart_with_transfer(operation: &mut Operation, message: &Message, now: Timestamp) {
+    if has_no_transfer(operation)
+        && operation.apply_event(OperationEvent::Reversed(PaymentKind::Transfer), message, now).is_ok()
+    {
         operation.hold(Hold::Revoked, message, now);
     }
 }

@@ -20,7 +20,7 @@ use crate::store::StoreError;
 use crate::text::message::{Message, msg};
 
 /// Upper bound on the sendings of a request in one run while its outcome is unknown.
-const SENDS: u32 = 3;
+const MAX_SENDS: u32 = 3;
 
 /// Message about a payment that may have been executed.
 const OUTCOME_UNKNOWN: &str = "pay-open";
@@ -31,14 +31,14 @@ const NOT_SENT: &str = "pay-unsent";
 const LEDGER_MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Maximum number of attempts without a person (rules, number 5 of "Money never moves twice").
-const MOST_ATTEMPTS: u32 = 9;
+const MAX_ATTEMPTS: u32 = 9;
 
 /// Upper bound on look-ups per run; more than any operation has attempts.
-const MOST_STEPS: u32 = 50;
+const MAX_STEPS: u32 = 50;
 
 /// Upper bound on the lag of a look-up behind a payment. After that a refusal is believed even if
 /// the outcome of an earlier sending is unknown.
-const LOOK_UPS_LAG: SignedDuration = SignedDuration::from_hours(24);
+const LOOK_UP_LAG_LIMIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// A payment of one operation in one run.
 pub(crate) struct Paying<'a> {
@@ -56,7 +56,7 @@ pub(crate) struct Paying<'a> {
 }
 
 /// The attempt that a transaction of HiPay's is matched to.
-pub(crate) struct Claim {
+pub(crate) struct AttemptMatch {
     /// Time of the request to HiPay, by our clock (UTC).
     pub(crate) asked_at: Timestamp,
     pub(crate) number: u32,
@@ -98,7 +98,7 @@ impl Paying<'_> {
     pub(crate) async fn pay(&self, operation: Operation) -> Result<(), JobError> {
         let kind = self.kind;
         let vendor = self.vendor(operation.mirakl_id).await?;
-        let remembered = self.remembers(&operation, vendor.as_ref());
+        let remembered = self.is_within_memory(&operation, vendor.as_ref());
         let mut operation = operation;
         let first = operation
             .payment(kind)
@@ -106,7 +106,7 @@ impl Paying<'_> {
             .is_none_or(|last| matches!(last.state, AttemptState::Ended | AttemptState::Refused));
         let mut may_send = self.may_send;
         if first && !remembered {
-            match self.by_ledger(operation, vendor.as_ref()).await? {
+            match self.match_ledger(operation, vendor.as_ref()).await? {
                 ByLedger::ToBePaid(to_be_paid) => operation = to_be_paid,
                 ByLedger::ToBeLookedUp(paid) => (operation, may_send) = (paid, false),
                 ByLedger::Done => return Ok(()),
@@ -114,7 +114,7 @@ impl Paying<'_> {
         }
         let base = self.base(&operation);
         let mut plan = operation.payment(kind).plan(&base, remembered);
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MAX_STEPS {
             match plan {
                 NextStep::LookUp { number, reference } => {
                     let asked_at = self.context.clock.now();
@@ -123,7 +123,7 @@ impl Paying<'_> {
                         Err(error) => return self.not_looked_up(&operation, &error).await,
                     };
                     let shown_by = found.as_ref().map_or(account(&operation), |(account, _)| *account);
-                    let claim = Claim { asked_at, number, reference: reference.clone(), account: shown_by };
+                    let claim = AttemptMatch { asked_at, number, reference: reference.clone(), account: shown_by };
                     let found = match found {
                         Some((_, shown)) => match self.used_up_by_another(&operation, &claim, shown).await {
                             Ok(shown) => Some(shown),
@@ -154,16 +154,16 @@ impl Paying<'_> {
                     }
                 }
                 NextStep::Begin(number)
-                    if may_send && number > MOST_ATTEMPTS && !operation.waived.contains(&Hold::TooManyAttempts) =>
+                    if may_send && number > MAX_ATTEMPTS && !operation.waived.contains(&Hold::TooManyAttempts) =>
                 {
-                    let message = msg!("pay-most-attempts", kind, number = MOST_ATTEMPTS.to_string());
+                    let message = msg!("pay-most-attempts", kind, number = MAX_ATTEMPTS.to_string());
                     return self.hold_for(&operation, Hold::TooManyAttempts, message, &[]).await;
                 }
                 NextStep::Begin(number) if may_send => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
                     return self.begin(&operation, number).await;
                 }
-                NextStep::Resend if may_send && !self.never_arrived(&operation) => {
+                NextStep::Resend if may_send && !self.record_never_arrived(&operation) => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
                     return self.resend(&operation).await;
                 }
@@ -171,11 +171,11 @@ impl Paying<'_> {
                     self.run.fail(subject(&operation), msg!("pay-not-sent", kind, reason));
                     return Ok(());
                 }
-                NextStep::Resend if self.never_arrived(&operation) => {
+                NextStep::Resend if self.record_never_arrived(&operation) => {
                     let message = msg!("pay-never-arrived", kind);
                     let sent_at = operation.payment(kind).last().map_or(Timestamp::MIN, |last| last.updated_at);
                     let context = self.context;
-                    if outcome::never_arrived(context, operation.id, kind, sent_at, message.clone()).await? {
+                    if outcome::record_never_arrived(context, operation.id, kind, sent_at, message.clone()).await? {
                         self.run.warn(&subject(&operation), message);
                     }
                     return Ok(());
@@ -193,13 +193,13 @@ impl Paying<'_> {
 
     /// Returns true if the last attempt was sent so long ago that HiPay would show it, and is not
     /// sent again unchanged: a person can only decide about what is not under way.
-    fn never_arrived(&self, operation: &Operation) -> bool {
+    fn record_never_arrived(&self, operation: &Operation) -> bool {
         let last = operation.payment(self.kind).last();
         let now = self.context.clock.now();
         last.is_some_and(|last| {
             let stays = self.may_send && operation.held.is_none() && last.amount == operation.amount;
             let sent = last.state == AttemptState::Sending && !last.reference.is_empty();
-            sent && !stays && now.duration_since(last.updated_at) >= LOOK_UPS_LAG
+            sent && !stays && now.duration_since(last.updated_at) >= LOOK_UP_LAG_LIMIT
         })
     }
 
@@ -207,7 +207,7 @@ impl Paying<'_> {
     /// knowledge: its voucher is younger than the memory, its wallet is not younger than the
     /// voucher (otherwise another wallet may have been paid), and its transfer was not made by
     /// another installation, which may have withdrawn it as well.
-    fn remembers(&self, operation: &Operation, vendor: Option<&Vendor>) -> bool {
+    fn is_within_memory(&self, operation: &Operation, vendor: Option<&Vendor>) -> bool {
         let owed_since = operation.owed_since();
         let base = operation.base_reference(PaymentKind::Transfer, &marketplace(&self.context.config));
         let of_others = |last: &Attempt| split_number(&last.reference).0 != base;
@@ -231,7 +231,7 @@ impl Paying<'_> {
     }
 
     /// Decides by HiPay's ledger whether a payment that this store may not remember was made.
-    async fn by_ledger(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<ByLedger, JobError> {
+    async fn match_ledger(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<ByLedger, JobError> {
         let (context, kind, id) = (self.context, self.kind, operation.id);
         if let Err(error) = self.ledger.read_since(operation.owed_since()).await {
             if error.is_credentials() {
@@ -288,7 +288,7 @@ impl Paying<'_> {
                 let of_reference = ReferenceParts::of(&entry.reference).map_or(1, |parts| parts.number);
                 let number = attempts.last().map_or(of_reference, |last| last.number.saturating_add(1));
                 let asked_at = entry.read_at;
-                let claim = Claim { asked_at, number, reference: entry.reference.clone(), account };
+                let claim = AttemptMatch { asked_at, number, reference: entry.reference.clone(), account };
                 self.adopt(&operation, claim, ledger::transaction_of(entry)).await.map(|()| ByLedger::Done)
             }
             LedgerVerdict::Several(found) => {
@@ -465,7 +465,7 @@ impl Paying<'_> {
         match outcome::begin(self.context, operation.id, kind, attempt, balance).await {
             Ok(Some(operation)) => self.send(&operation, false).await,
             other => {
-                self.funds.back(amount).await;
+                self.funds.release(amount).await;
                 Ok(other.map(drop)?)
             }
         }
@@ -482,11 +482,11 @@ impl Paying<'_> {
         }
         let open = attempt.state == AttemptState::Sending;
         let mut amount = attempt.amount;
-        let uncertain = open && self.context.clock.now().duration_since(attempt.updated_at) < LOOK_UPS_LAG;
+        let uncertain = open && self.context.clock.now().duration_since(attempt.updated_at) < LOOK_UP_LAG_LIMIT;
         let mut amended = None;
         if open {
             self.funds.reserve_anyway(amount).await;
-            self.funds.is_over(operation.id);
+            self.funds.end_turn(operation.id);
         } else {
             // HiPay does not know it, so the part that is taken of a commission may differ now.
             let Some(reserved) = self.reserve(operation).await? else { return Ok(()) };
@@ -494,8 +494,8 @@ impl Paying<'_> {
             let (public_label, private_label) = labels::of(self.context, operation, self.kind, amount);
             amended = Some(AmendedRequest { amount, balance: reserved.balance, public_label, private_label });
         }
-        let Some(operation) = outcome::reopen(self.context, operation.id, self.kind, amended).await? else {
-            self.funds.back(amount).await;
+        let Some(operation) = outcome::resume_attempt(self.context, operation.id, self.kind, amended).await? else {
+            self.funds.release(amount).await;
             self.run.warn(&subject(operation), msg!("pay-not-shown", kind = self.kind));
             return Ok(());
         };
@@ -508,7 +508,7 @@ impl Paying<'_> {
         if !operation.may_pay_a_part(self.kind) {
             return self.reserve_exactly(operation, operation.amount).await;
         }
-        let amount = match self.funds.part_of(operation.amount).await {
+        let amount = match self.funds.available_part(operation.amount).await {
             Ok(amount) => amount,
             Err(error) => return self.no_balance(operation, &error).map(|()| None),
         };
@@ -543,7 +543,7 @@ impl Paying<'_> {
             if kind == PaymentKind::Withdrawal {
                 operation.balance = Some(balance);
             }
-            let happened = operation.happen(OperationEvent::FundsShort, &message, now).is_ok();
+            let happened = operation.apply_event(OperationEvent::FundsShort, &message, now).is_ok();
             operation.unready = unready;
             happened
         })
@@ -554,7 +554,7 @@ impl Paying<'_> {
     /// Records that the paying account is in another currency than the payment.
     async fn no_account(&self, operation: &Operation, amount: Amount, balance: Amount) -> Result<(), JobError> {
         let message = msg!("pay-other-currency", kind = self.kind, balance, amount);
-        outcome::unready(self.context, operation.id, Unready::NoAccountInCurrency, message.clone()).await?;
+        outcome::record_unready(self.context, operation.id, Unready::NoAccountInCurrency, message.clone()).await?;
         self.run.count_amount("no account in the currency", amount);
         self.run.fail(subject(operation), message);
         Ok(())
@@ -573,7 +573,7 @@ impl Paying<'_> {
     async fn send(&self, operation: &Operation, mut uncertain: bool) -> Result<(), JobError> {
         let kind = self.kind;
         let Some(attempt) = operation.payment(kind).last().cloned() else { return Ok(()) };
-        for sends in 1..=SENDS {
+        for sends in 1..=MAX_SENDS {
             let error = match self.context.hipay.pay(kind, &attempt).await {
                 Ok(transaction_id) => return self.accepted(operation, &attempt, transaction_id).await,
                 Err(error) => error,
@@ -583,16 +583,16 @@ impl Paying<'_> {
                 if uncertain {
                     return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await;
                 }
-                self.funds.back(attempt.amount).await;
+                self.funds.release(attempt.amount).await;
                 return self.leave_open(operation, &error, NOT_SENT).await;
             }
             let asked_at = self.context.clock.now();
             match self.look_up(operation, &attempt.reference).await {
                 Err(look_up) => return self.leave_open(operation, &look_up, OUTCOME_UNKNOWN).await,
                 Ok(Some(transaction)) => {
-                    self.funds.left(attempt.amount).await;
+                    self.funds.commit(attempt.amount).await;
                     let Attempt { number, reference, account, .. } = attempt;
-                    let claim = Claim { asked_at, number, reference, account };
+                    let claim = AttemptMatch { asked_at, number, reference, account };
                     return self.adopt(operation, claim, transaction).await;
                 }
                 Ok(None) => {}
@@ -604,7 +604,7 @@ impl Paying<'_> {
                 return self.refused(operation, &attempt, rejection.clone()).await;
             }
             uncertain = true;
-            if sends == SENDS || self.run.is_stopping() {
+            if sends == MAX_SENDS || self.run.is_stopping() {
                 return self.leave_open(operation, &error, OUTCOME_UNKNOWN).await;
             }
             tokio::time::sleep(self.context.hipay.wait_after(&error, sends)).await;
@@ -613,15 +613,15 @@ impl Paying<'_> {
     }
 
     async fn accepted(&self, operation: &Operation, attempt: &Attempt, transaction: String) -> Result<(), JobError> {
-        self.funds.left(attempt.amount).await;
+        self.funds.commit(attempt.amount).await;
         let reference = attempt.reference.clone();
-        outcome::accepted(self.context, operation.id, self.kind, reference, transaction).await?;
+        outcome::record_accepted(self.context, operation.id, self.kind, reference, transaction).await?;
         self.run.count_amount("requested", attempt.amount);
         Ok(())
     }
 
     async fn refused(&self, operation: &Operation, attempt: &Attempt, rejection: Rejection) -> Result<(), JobError> {
-        let for_funds = self.funds.refused(attempt.amount).await;
+        let for_funds = self.funds.release_refused(attempt.amount).await;
         let (id, reference) = (operation.id, attempt.reference.clone());
         let reason = rejection.sentence.clone();
         outcome::refused(self.context, id, self.kind, reference, rejection, for_funds).await?;
@@ -649,7 +649,7 @@ impl Paying<'_> {
             self.run.abort(JobError::Credentials(error.into()));
         }
         let message = Message::new(how, [("kind", self.kind.into()), ("error", error.into())]);
-        outcome::open(self.context, operation.id, self.kind, message.clone(), error.refusal()).await?;
+        outcome::record_unknown(self.context, operation.id, self.kind, message.clone(), error.refusal()).await?;
         self.run.unanswered(subject(operation), message);
         Ok(())
     }
@@ -658,7 +658,7 @@ impl Paying<'_> {
     pub(crate) async fn adopt(
         &self,
         operation: &Operation,
-        claim: Claim,
+        claim: AttemptMatch,
         transaction: Transaction,
     ) -> Result<(), JobError> {
         let (id, kind) = (operation.id, self.kind);
@@ -681,7 +681,7 @@ impl Paying<'_> {
             if dismissed { msg!("pay-dismissed", transaction) } else { msg!("pay-shown-as", kind, state) }
         });
         let amount = transaction.amount.unwrap_or(operation.amount);
-        let Claim { asked_at, number, reference, account } = claim;
+        let AttemptMatch { asked_at, number, reference, account } = claim;
         let as_of = self.context.hipay.as_of(asked_at);
         let found = FoundTransaction { number, reference, account, transaction, as_of };
         outcome::adopt(self.context, id, self.kind, found).await?;
@@ -696,7 +696,7 @@ impl Paying<'_> {
     async fn used_up_by_another(
         &self,
         operation: &Operation,
-        claim: &Claim,
+        claim: &AttemptMatch,
         mut shown: Transaction,
     ) -> Result<Transaction, CallError> {
         if operation.dismissed.contains(&shown.transaction_id) {
@@ -715,9 +715,9 @@ impl Paying<'_> {
     async fn with_former_operator(
         &self,
         operation: &Operation,
-        claim: Claim,
+        claim: AttemptMatch,
         transaction: &Transaction,
-    ) -> Result<Claim, CallError> {
+    ) -> Result<AttemptMatch, CallError> {
         let login = &transaction.recipient_email;
         let known = operation.payment(self.kind).attempts.iter().any(|one| one.reference == claim.reference);
         let commission = operation.beneficiary == Beneficiary::Operator && self.kind == PaymentKind::Transfer;
@@ -728,7 +728,7 @@ impl Paying<'_> {
         let operators = binding::operator_accounts(self.context).await.map_err(|error| CallError::unknown(&error))?;
         let owner = self.context.hipay.account(ActingOn::Login(login)).await?.map(|owner| owner.hipay_id);
         Ok(match owner.filter(|owner| operators.contains(owner)) {
-            Some(account) => Claim { account, ..claim },
+            Some(account) => AttemptMatch { account, ..claim },
             None => claim,
         })
     }
@@ -747,7 +747,7 @@ impl Paying<'_> {
     pub(crate) async fn hold_other(
         &self,
         operation: &Operation,
-        claim: &Claim,
+        claim: &AttemptMatch,
         transaction: &Transaction,
         difference: Message,
     ) -> Result<(), JobError> {
@@ -763,7 +763,7 @@ impl Paying<'_> {
     pub(crate) async fn mismatch(
         &self,
         operation: &Operation,
-        claim: &Claim,
+        claim: &AttemptMatch,
         transaction: &Transaction,
     ) -> Result<Option<Message>, CallError> {
         let reference = &claim.reference;

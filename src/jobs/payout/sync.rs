@@ -11,7 +11,7 @@ use crate::jobs::ledger::reversals;
 use crate::jobs::payout::due;
 use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome::{self, FoundTransaction};
-use crate::jobs::payout::pay::{Claim, Paying, subject};
+use crate::jobs::payout::pay::{AttemptMatch, Paying, subject};
 use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::hipay::ActingOn;
 use crate::store::{StoreReader, View};
@@ -19,10 +19,10 @@ use crate::text::message::{Message, msg};
 
 /// Time for which a payment may wait at HiPay before it is reported to a person. Our choice: it is
 /// not paid again, because it may still go through.
-const WAITS_TOO_LONG: SignedDuration = SignedDuration::from_hours(3 * 24);
+const WAIT_ALERT_LIMIT: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// Minimum number of transfers under way to be read in a list; fewer are looked up individually.
-const FEWEST_LISTED: usize = 4;
+const MIN_LISTED: usize = 4;
 
 /// Holds during which the outcome of payments sent before is looked up nevertheless.
 const LOOKED_UP_WHILE_HELD: [Hold; 8] = [
@@ -45,7 +45,7 @@ pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobErro
     let transfers = Ledger::of_technical_account(context);
     let listed_as_of = list(context, run, (&transfers, memory), &ids).await?;
     let listed = listed_as_of.map(|as_of| (&transfers, as_of));
-    due::each(context, run, ids, |operation| sync(context, run, (memory, listed), operation)).await;
+    due::for_each(context, run, ids, |operation| sync(context, run, (memory, listed), operation)).await;
     Box::pin(reversals::look_again(context, run, memory)).await
 }
 
@@ -68,14 +68,14 @@ async fn list(
         number = number.saturating_add(requested.len());
         oldest = requested.into_iter().fold(oldest, Timestamp::min);
     }
-    if number < FEWEST_LISTED {
+    if number < MIN_LISTED {
         return Ok(None);
     }
     let asked_at = context.clock.now();
     match ledger.read_since(oldest).await {
         Ok(()) => {
             let as_of = context.hipay.as_of(asked_at);
-            ledger.tell(run, memory).await?;
+            ledger.report(run, memory).await?;
             Ok(Some(as_of))
         }
         Err(error) if error.is_credentials() => Err(error.into()),
@@ -130,13 +130,13 @@ async fn sync(
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        if waits(context, run, &operation, &attempt, msg!("sync-not-shown")) && may_be_held(&operation) {
+        if is_due_later(context, run, &operation, &attempt, msg!("sync-not-shown")) && may_be_held(&operation) {
             outcome::hold_vanished(context, operation.id, kind, msg!("sync-vanished", kind)).await?;
         }
         return Ok(());
     };
     let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
-    let claim = Claim { asked_at, number, reference, account };
+    let claim = AttemptMatch { asked_at, number, reference, account };
     // A failed transaction with our own id moves no money, whatever its details show.
     let over = transaction.state.is_ended() && attempt.transaction_id.as_ref() == Some(&transaction.transaction_id);
     if !over && let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
@@ -161,7 +161,7 @@ async fn sync(
     let found = FoundTransaction { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
-        let too_long = waits(context, run, &operation, &attempt, msg!("sync-shown-as", state = &word));
+        let too_long = is_due_later(context, run, &operation, &attempt, msg!("sync-shown-as", state = &word));
         if too_long && unknown && may_be_held(&operation) {
             let message = msg!("sync-unknown-word", kind, state = word);
             let candidates = attempt.transaction_id.iter().cloned().collect();
@@ -182,8 +182,8 @@ fn may_be_held(operation: &Operation) -> bool {
 }
 
 /// Reports a payment that has waited too long to a person. Returns true if it has.
-fn waits(context: &Context, run: &BatchRun, operation: &Operation, attempt: &Attempt, what: Message) -> bool {
-    let too_long = context.clock.now().duration_since(attempt.intended_at) > WAITS_TOO_LONG;
+fn is_due_later(context: &Context, run: &BatchRun, operation: &Operation, attempt: &Attempt, what: Message) -> bool {
+    let too_long = context.clock.now().duration_since(attempt.intended_at) > WAIT_ALERT_LIMIT;
     if too_long {
         let since = context.calendar().day_of(attempt.intended_at);
         run.fail(subject(operation), msg!("sync-waits", amount = attempt.amount, since, what));

@@ -22,7 +22,7 @@ use crate::store::{StoreError, View};
 use crate::text::message::{Message, msg};
 
 /// Time since the cycle after which an operation is paid before anything newer (rules, section 3).
-const WAITS_LONG: SignedDuration = SignedDuration::from_hours(7 * 24);
+const WAIT_WARNING_LIMIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Pays what is payable. Payments that an earlier run left open come first: their outcome is looked
 /// up.
@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobErro
     ids.retain(|id| payable.contains(id));
     run.stage("transfers", ids.len());
     if !ids.is_empty() || ledger.is_stale().await? {
-        ledger.watch(run).await?;
+        ledger.read_new_entries(run).await?;
     }
     let funds = AccountFunds::new(&context.hipay, ActingOn::Technical, PaymentKind::Transfer)
         .of_escrow(context)
@@ -46,26 +46,26 @@ pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobErro
     let memory = remembers_since(context).await?;
     let (funds, ledger, unread) = (&funds, &ledger, &unread);
     stream::iter(ids)
-        .for_each_concurrent(context.in_hand(), |id| async move {
+        .for_each_concurrent(context.concurrency(), |id| async move {
             let work = |operation: Operation| async move {
                 if unread.contains(&operation.mirakl_id) {
                     return Err(JobError::Remote(msg!("shop-unread")));
                 }
                 transfer(context, run, (funds, ledger, memory), operation).await
             };
-            due::one(context, run, id, work).await;
-            funds.is_over(id);
+            due::process_one(context, run, id, work).await;
+            funds.end_turn(id);
         })
         .await;
     // An old payment may have caused it to be read further back.
-    ledger.tell(run, remembers_since(context).await?).await
+    ledger.report(run, remembers_since(context).await?).await
 }
 
 /// Returns the operations in the order in which they get the available money, and the number of the
 /// first ones that newer ones must not overtake.
 async fn in_order(context: &Context) -> Result<(Vec<u64>, usize), StoreError> {
     let mut ids = due::ids(context, &[Status::TransferSending]).await?;
-    let long_ago = context.clock.now().checked_sub(WAITS_LONG).unwrap_or(Timestamp::MIN);
+    let long_ago = context.clock.now().checked_sub(WAIT_WARNING_LIMIT).unwrap_or(Timestamp::MIN);
     ids.extend(due::before(context, &Status::TRANSFER_PAYABLE, long_ago).await?);
     let strict = ids.len();
     ids.extend(due::ids(context, &Status::TRANSFER_PAYABLE).await?);
@@ -97,13 +97,13 @@ async fn transfer(
 /// one.
 async fn may_be_sent(context: &Context, run: &BatchRun, operation: &Operation) -> Result<bool, JobError> {
     if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
-        outcome::happen(context, operation.id, OperationEvent::VendorDisabled, message.clone()).await?;
+        outcome::apply_event(context, operation.id, OperationEvent::VendorDisabled, message.clone()).await?;
         run.count_amount("vendor disabled", operation.amount);
         run.warn(&subject(operation), msg!("not-transferred", reason = message));
         return Ok(false);
     }
     if !operation.amount.is_positive() {
-        outcome::happen(context, operation.id, OperationEvent::AmountInvalid, msg!("nothing-to-pay")).await?;
+        outcome::apply_event(context, operation.id, OperationEvent::AmountInvalid, msg!("nothing-to-pay")).await?;
         run.count("nothing to pay");
         return Ok(false);
     }

@@ -33,7 +33,7 @@ pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobErro
     let wallets = by_wallet(context, run, ids).await?;
     let memory = remembers_since(context).await?;
     stream::iter(wallets)
-        .for_each_concurrent(context.in_hand(), |(hipay_id, ids)| async move {
+        .for_each_concurrent(context.concurrency(), |(hipay_id, ids)| async move {
             let wallet = WalletRun {
                 context,
                 run,
@@ -51,9 +51,9 @@ pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobErro
                     }
                     wallet.withdraw(operation).await
                 };
-                due::one(context, run, id, work).await;
+                due::process_one(context, run, id, work).await;
             }
-            if let Err(error) = wallet.ledger.tell(run, memory).await {
+            if let Err(error) = wallet.ledger.report(run, memory).await {
                 run.settle(Subject::default(), Err(error));
             }
         })
@@ -165,7 +165,7 @@ struct WalletRun<'a> {
 
 impl WalletRun<'_> {
     async fn withdraw(&self, operation: Operation) -> Result<(), JobError> {
-        let obstacle = self.obstacle(&operation).await?;
+        let obstacle = self.withdrawal_block(&operation).await?;
         let may_send = obstacle.is_none();
         if let Some(obstacle) = obstacle {
             self.run.count_amount(obstacle.word, operation.amount);
@@ -176,8 +176,8 @@ impl WalletRun<'_> {
                 self.run.warn(&subject(&operation), msg!("not-withdrawn", reason = &message));
             }
             match obstacle.unready {
-                Some(why) => outcome::unready(self.context, operation.id, why, message).await?,
-                None => outcome::happen(self.context, operation.id, obstacle.event, message).await?,
+                Some(why) => outcome::record_unready(self.context, operation.id, why, message).await?,
+                None => outcome::apply_event(self.context, operation.id, obstacle.event, message).await?,
             }
             if operation.status != Status::WithdrawSending {
                 return Ok(());
@@ -189,7 +189,7 @@ impl WalletRun<'_> {
     }
 
     /// Returns the first check that fails, in the order of the rules.
-    async fn obstacle(&self, operation: &Operation) -> Result<Option<&'static WithdrawalBlock>, JobError> {
+    async fn withdrawal_block(&self, operation: &Operation) -> Result<Option<&'static WithdrawalBlock>, JobError> {
         let mirakl_id = operation.mirakl_id;
         let vendor = self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
         if vendor.as_ref().is_some_and(|vendor| vendor.gone) {

@@ -102,7 +102,7 @@ async fn process(
         }
     };
     stream::iter(shops)
-        .for_each_concurrent(context.in_hand(), |shop| {
+        .for_each_concurrent(context.concurrency(), |shop| {
             let documents = documents.as_ref().map(|documents| {
                 documents.iter().filter(|document| document.shop_id == shop.shop_id).cloned().collect::<Vec<_>>()
             });

@@ -114,13 +114,13 @@ const ALL_DOMAINS: &str = "PRODUCT,SERVICE";
 const BAD_REQUEST: u16 = 400;
 
 /// Maximum number of ids in one call.
-const IDS_A_CALL: usize = 100;
+const MAX_IDS_PER_CALL: usize = 100;
 
 /// Number of lists of shops that are read concurrently.
-const LISTS_AT_ONCE: usize = 4;
+const MAX_CONCURRENT_LISTS: usize = 4;
 
 /// Number of shops in one call for documents.
-const SHOPS_A_CALL: usize = 50;
+const MAX_SHOPS_PER_CALL: usize = 50;
 
 impl Mirakl {
     /// Makes the client from the configuration.
@@ -187,10 +187,10 @@ impl Mirakl {
     /// Reads the shops with these ids (S20).
     pub async fn shops_with(&self, ids: &[u64]) -> Result<MiraklListing<Shop>, CallError> {
         let joined = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let asked: Vec<String> = ids.chunks(IDS_A_CALL).map(joined).collect();
+        let asked: Vec<String> = ids.chunks(MAX_IDS_PER_CALL).map(joined).collect();
         let call = |ids| self.shops_of_all_domains(vec![("paginate", "true".to_owned()), ("shop_ids", ids)]);
         let parts: Vec<MiraklListing<Shop>> =
-            stream::iter(asked).map(call).buffered(LISTS_AT_ONCE).try_collect().await?;
+            stream::iter(asked).map(call).buffered(MAX_CONCURRENT_LISTS).try_collect().await?;
         let mut listing = MiraklListing { rows: Vec::new(), unreadable: Vec::new() };
         for part in parts {
             listing.rows.extend(part.rows);
@@ -202,7 +202,7 @@ impl Mirakl {
     /// Reads the documents of `shop_ids` (S30), fifty shops per call.
     pub async fn documents(&self, shop_ids: &[u64]) -> Result<MiraklListing<ShopDocument>, CallError> {
         let mut listing = MiraklListing { rows: Vec::new(), unreadable: Vec::new() };
-        for ids in shop_ids.chunks(SHOPS_A_CALL) {
+        for ids in shop_ids.chunks(MAX_SHOPS_PER_CALL) {
             let ids = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
             let answer: wire::DocumentsAnswer = self.get("/api/shops/documents", &[("shop_ids", ids)]).await?;
             for row in &answer.shop_documents {

@@ -45,10 +45,10 @@ const PAGE: usize = 100;
 const CYCLE_PAGE: usize = 1_000;
 
 /// Maximum number of passes over a list that changes while it is read.
-const SWEEPS: u32 = 5;
+const MAX_SWEEPS: u32 = 5;
 
 /// Upper bound on pages, more than any marketplace fills; stops at a remote that never ends its list.
-const MOST_PAGES: usize = 20_000;
+const MAX_PAGES: usize = 20_000;
 
 impl Mirakl {
     /// Reads an offset list to its end. A row added or removed meanwhile shifts all later ones, so that a row
@@ -64,12 +64,12 @@ impl Mirakl {
     ) -> Result<MiraklListing<T>, CallError> {
         let mut rows: BTreeMap<K, T> = BTreeMap::new();
         let mut previous: Option<BTreeSet<K>> = None;
-        for _ in 0..SWEEPS {
+        for _ in 0..MAX_SWEEPS {
             let mut unreadable = Vec::new();
             let mut seen = BTreeSet::new();
             let mut totals = BTreeSet::new();
             let mut offset = 0_usize;
-            for _ in 0..MOST_PAGES {
+            for _ in 0..MAX_PAGES {
                 let mut query = query.to_vec();
                 query.extend([("max", PAGE.to_string()), ("offset", offset.to_string())]);
                 let (page_rows, total) = page(self.get(path, &query).await?);
@@ -118,7 +118,7 @@ impl Mirakl {
         let mut unreadable = Vec::new();
         let limit = ("limit", CYCLE_PAGE.to_string());
         let mut query = [query, vec![limit.clone()]].concat();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page: wire::BillingCyclesPage = self.get("/api/seller-billing-cycles", &query).await?;
             for row in &page.data {
                 match wire::billing_cycle(row) {

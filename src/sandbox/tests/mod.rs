@@ -25,7 +25,7 @@ fn euro(minor: i64) -> Amount {
 }
 
 fn clock() -> Clock {
-    Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap())
+    Clock::manual("2026-11-21T10:00:00Z".parse().unwrap())
 }
 
 /// Starts a sandbox whose technical account holds 1000.00 and whose account 500 is ready to be paid.

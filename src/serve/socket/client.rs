@@ -14,7 +14,7 @@ use super::protocol::{CommandFailure, Greeting, Request, SocketEvent, SocketRequ
 /// Time limit of the first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// Upper bound on a line of an answer, in bytes; a record lists its failures, so it can be long.
-const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
+const MAX_ANSWER_LENGTH: u64 = 64 * 1024 * 1024;
 
 /// A conversation with the running service.
 pub struct ServiceConnection {
@@ -68,7 +68,7 @@ fn halves(stream: UnixStream) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
 /// Forwards the events of the service until it has sent all.
 async fn listen(mut reader: BufReader<OwnedReadHalf>, sender: mpsc::Sender<SocketEvent>) {
     loop {
-        let event = match line::read(&mut reader, LONGEST_ANSWER).await {
+        let event = match line::read(&mut reader, MAX_ANSWER_LENGTH).await {
             Ok(Some(line)) => serde_json::from_slice(&line).unwrap_or_else(|_| SocketEvent::Failed(other_release())),
             Ok(None) => return,
             Err(error) => SocketEvent::Failed(broken(&error)),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub const SOCKET: &str = "cashout.sock";
 
 /// Upper bound on the length of a socket's path, in bytes, without the final NUL; set by the kernel.
-const LONGEST_PATH: usize = 107;
+const MAX_PATH_LENGTH: usize = 107;
 
 /// A folder under a path that is short enough for the kernel.
 struct Short {
@@ -24,7 +24,7 @@ struct Short {
 impl Short {
     /// Returns `folder` itself if `name` in it is short enough, and otherwise a path through our own descriptor.
     fn of(folder: &Path, name: &str) -> io::Result<Self> {
-        if folder.as_os_str().as_bytes().len().saturating_add(name.len()).saturating_add(1) <= LONGEST_PATH {
+        if folder.as_os_str().as_bytes().len().saturating_add(name.len()).saturating_add(1) <= MAX_PATH_LENGTH {
             return Ok(Self { folder: folder.to_owned(), _open: None });
         }
         let open = File::open(folder)?;

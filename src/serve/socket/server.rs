@@ -26,15 +26,15 @@ use crate::text::message::msg;
 use crate::update::Installer;
 
 /// Upper bound on a request, in bytes.
-const LONGEST_REQUEST: u64 = 64 * 1024;
+const MAX_REQUEST_LENGTH: u64 = 64 * 1024;
 /// Time limit for a request to arrive.
-const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit for a command to receive an event.
-const HEARD_WITHIN: Duration = Duration::from_secs(10);
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// Upper bound on concurrent conversations.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT: usize = 32;
 /// Minimum interval between two reports of progress.
-const TOLD_EVERY: Duration = Duration::from_millis(100);
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The parts of the service that work for the command line.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl Listening {
     /// informed when the batch reaches its safe point.
     pub async fn serve(self, stop: CancellationToken) {
         let Self { service, listener } = self;
-        let (room, conversations) = (Arc::new(Semaphore::new(AT_ONCE)), TaskTracker::new());
+        let (room, conversations) = (Arc::new(Semaphore::new(MAX_CONCURRENT)), TaskTracker::new());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -102,7 +102,7 @@ impl Listening {
                 }
                 Err(error) => {
                     tracing::warn!(action = "serve", "a command could not be listened to: {error}");
-                    tokio::time::sleep(TOLD_EVERY).await;
+                    tokio::time::sleep(REPORT_INTERVAL).await;
                 }
             }
         }
@@ -130,14 +130,14 @@ struct Conversation {
 impl Conversation {
     /// Sends an event. A command that does not read is given up: it must not delay the end of the service.
     async fn say(&mut self, event: &SocketEvent) -> io::Result<()> {
-        tokio::time::timeout(HEARD_WITHIN, line::write(&mut self.writer, event)).await?
+        tokio::time::timeout(CONFIRM_TIMEOUT, line::write(&mut self.writer, event)).await?
     }
 
     async fn hold(mut self, mut reader: LineReader, room: bool) -> io::Result<()> {
         let asked = if room {
             let line = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
-                line = tokio::time::timeout(REQUEST_WITHIN, line::read(&mut reader, LONGEST_REQUEST)) => line,
+                line = tokio::time::timeout(REQUEST_TIMEOUT, line::read(&mut reader, MAX_REQUEST_LENGTH)) => line,
             };
             match line {
                 Ok(Ok(Some(line))) => understand(&line),
@@ -146,13 +146,13 @@ impl Conversation {
                     Err(CommandFailure::new(TroubleKind::Refused, format!("the request cannot be read: {error}")))
                 }
                 Err(_) => {
-                    let seconds = REQUEST_WITHIN.as_secs();
+                    let seconds = REQUEST_TIMEOUT.as_secs();
                     let message = format!("the request did not arrive within {seconds} s");
                     Err(CommandFailure::new(TroubleKind::Refused, message))
                 }
             }
         } else {
-            let message = format!("{AT_ONCE} commands work through the service already; try again later");
+            let message = format!("{MAX_CONCURRENT} commands work through the service already; try again later");
             Err(CommandFailure::new(TroubleKind::Busy, message))
         };
         let ask = match asked {
@@ -195,7 +195,7 @@ impl Conversation {
             }
             SocketRequest::Check { offline } => {
                 let looked = tokio::select! {
-                    looked = check::look(&self.service.context, offline) => looked.map_err(JobError::from),
+                    looked = check::run_checks(&self.service.context, offline) => looked.map_err(JobError::from),
                     // The remotes may be slow to answer.
                     () = self.stop.cancelled() => Err(JobError::Remote(msg!("service-stops"))),
                 };
@@ -254,7 +254,7 @@ impl Conversation {
                     Err(broadcast::error::RecvError::Closed) => return Ok(()),
                 },
                 _ = looked => {
-                    next_look = Instant::now() + TOLD_EVERY;
+                    next_look = Instant::now() + REPORT_INTERVAL;
                     let stages = live.borrow_and_update().get(&id).map(|batch| batch.stages.clone());
                     self.progress(&mut told, &stages.unwrap_or_default()).await?;
                 }
@@ -314,7 +314,7 @@ impl Conversation {
 /// Reads the line with which a command requests a stop of the batch; `None` once the command is gone or sends something
 /// else.
 async fn wants_a_stop(mut reader: LineReader) -> Option<Stop> {
-    let line = line::read(&mut reader, LONGEST_REQUEST).await.ok().flatten()?;
+    let line = line::read(&mut reader, MAX_REQUEST_LENGTH).await.ok().flatten()?;
     serde_json::from_slice(&line).ok()
 }
 

@@ -29,7 +29,7 @@ impl Record for Longer {
         };
         vec![
             Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(IndexEntry::of).collect()).counted(),
-            Index::new("length", 1, length).numbered(3_000).for_pages(),
+            Index::new("length", 1, length).bucketed(3_000).for_pages(),
         ]
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::listing::page;
 use super::super::query::Span;
 use super::super::view::{RowSource, ScanStep};
-use super::super::walk::LOOKED_AT_TOGETHER;
+use super::super::walk::MAX_ROWS_READ_MERGED;
 use super::*;
 
 /// A record in two indexes that share their order, in one index of both, and in one that holds everything.
@@ -30,12 +30,12 @@ impl Record for Row {
     fn indexes() -> Vec<Index<Self>> {
         vec![
             Index::new("colour", 1, |row: &Self| vec![IndexEntry::new(row.colour, row.at).weighing(row.at)])
-                .numbered(4_096),
+                .bucketed(4_096),
             Index::new("size", 1, |row: &Self| vec![IndexEntry::new(row.size, row.at)]),
-            Index::new("both", 1, |row: &Self| vec![IndexEntry::new((row.colour, row.size), row.at)]).numbered(4_096),
-            Index::new("at", 1, |row: &Self| vec![IndexEntry::new((), row.at)]).numbered(4_096),
+            Index::new("both", 1, |row: &Self| vec![IndexEntry::new((row.colour, row.size), row.at)]).bucketed(4_096),
+            Index::new("at", 1, |row: &Self| vec![IndexEntry::new((), row.at)]).bucketed(4_096),
             Index::new("parity", 1, |row: &Self| vec![IndexEntry::of(row.at.rem_euclid(2).unsigned_abs())])
-                .numbered(4_096),
+                .bucketed(4_096),
         ]
     }
 }
@@ -275,7 +275,7 @@ fn filters_that_hardly_meet_are_walked_in_bounded_steps_to_the_end() {
         listing = listing.after(page.next);
     }
     assert_eq!(found, asked.by_hand(&rows));
-    assert_eq!(pages, rows.len() / LOOKED_AT_TOGETHER + 1);
+    assert_eq!(pages, rows.len() / MAX_ROWS_READ_MERGED + 1);
 }
 
 #[test]

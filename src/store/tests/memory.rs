@@ -15,7 +15,7 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let clock = Clock::turned_by_hand("2026-11-21T10:00:00Z".parse().unwrap());
+        let clock = Clock::manual("2026-11-21T10:00:00Z".parse().unwrap());
         Self { folder: folder(), clock }
     }
 

@@ -129,7 +129,7 @@ fn database(disk: &Disk) -> Result<Database, StoreError> {
 fn start(disk: &Disk, folder: &Path) -> Result<Store, StoreError> {
     let path = super::super::opening::path_of(folder);
     let database = database(disk)?;
-    let options = StoreOptions { clock: Clock::turned_by_hand(Timestamp::UNIX_EPOCH), ..StoreOptions::default() };
+    let options = StoreOptions { clock: Clock::manual(Timestamp::UNIX_EPOCH), ..StoreOptions::default() };
     let format = format::prepare(&database, &path, &options, &schema(), MIGRATIONS)?;
     Store::start(path, database, &format, &schema())
 }

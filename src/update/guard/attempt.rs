@@ -18,11 +18,11 @@ use crate::update::running;
 use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep, name_of};
 
 /// Time limit of a copy of the store.
-const BACKED_UP_WITHIN: Duration = Duration::from_mins(15);
+const BACK_UP_TIMEOUT: Duration = Duration::from_mins(15);
 /// Time limit for running work to reach a safe point.
-const DRAINED_WITHIN: Duration = Duration::from_mins(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_mins(2);
 /// Time limit for the old worker to end.
-const ENDED_WITHIN: Duration = Duration::from_secs(35);
+const END_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// The package to install.
 pub(super) enum Package {
@@ -102,8 +102,8 @@ impl Guard {
                 (self.plan.say)(&format!("what is left of the update cannot be removed: {error}"));
             }
         }
-        self.tell(&GuardMessage::Undrain);
-        self.tell(&GuardMessage::Known { known: self.known() });
+        self.notify_worker(&GuardMessage::Undrain);
+        self.notify_worker(&GuardMessage::Known { known: self.known() });
     }
 
     /// Takes the steps that change nothing.
@@ -114,7 +114,7 @@ impl Guard {
         journal.old.digest = digest_at(&self.plan.program)?.unwrap_or_default();
         self.step(journal, UpdateStep::Verify)?;
         let goes_back = matches!(wish.package, Package::Previous);
-        let insists = wish.insists && self.sees_insistence(&wish.package);
+        let insists = wish.insists && self.is_forced(&wish.package);
         if goes_back && !insists {
             let sentence = "going back is for root, who runs app:update --rollback: the guard sees no such command";
             return Err(UpdateReason::new("return_of_root", sentence).into());
@@ -122,7 +122,7 @@ impl Guard {
         match wish.package {
             Package::Release { version, file } => {
                 let version = newer(&version, insists, wish.insists)?;
-                journal.new.digest = self.place.take_in(&file, &version)?;
+                journal.new.digest = self.place.verify_package(&file, &version)?;
             }
             Package::Previous => journal.new.digest = self.place.take_previous()?,
         }
@@ -143,10 +143,10 @@ impl Guard {
         }
 
         self.step(journal, UpdateStep::BackUp)?;
-        self.place.hold_room().map_err(|error| refused_in(&self.plan.state, &error))?;
-        self.tell(&GuardMessage::BackUp);
+        self.place.reserve().map_err(|error| refused_in(&self.plan.state, &error))?;
+        self.notify_worker(&GuardMessage::BackUp);
         let late = UpdateReason::new("backup_late", "the copy of the store took longer than 15 minutes");
-        self.answer(BACKED_UP_WITHIN, late, |said| {
+        self.answer(BACK_UP_TIMEOUT, late, |said| {
             let WorkerMessage::BackedUp { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
             let sentence = format!("no copy of the store could be made: {problem}");
@@ -154,9 +154,9 @@ impl Guard {
         })?;
 
         self.step(journal, UpdateStep::Drain)?;
-        self.tell(&GuardMessage::Drain);
+        self.notify_worker(&GuardMessage::Drain);
         let late = UpdateReason::new("drain_late", "what is in hand did not come to a safe point within two minutes");
-        self.answer(DRAINED_WITHIN, late, |said| {
+        self.answer(DRAIN_TIMEOUT, late, |said| {
             let WorkerMessage::Drained { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
             let sentence = format!("what is in hand does not come to a safe point: {problem}; update again later");
@@ -181,13 +181,13 @@ impl Guard {
             };
         }
         self.end_worker()?;
-        self.tried(journal)
+        self.run_trial(journal)
     }
 
     /// Ends the worker, in good order if possible.
     pub(super) fn end_worker(&mut self) -> io::Result<()> {
-        self.tell(&GuardMessage::Stop { at_once: false });
-        let mut deadline = Instant::now().checked_add(ENDED_WITHIN);
+        self.notify_worker(&GuardMessage::Stop { at_once: false });
+        let mut deadline = Instant::now().checked_add(END_TIMEOUT);
         let mut is_to_stop = false;
         while self.worker.is_some() {
             match self.next(deadline)? {
@@ -198,7 +198,7 @@ impl Guard {
                 }
                 Event::Stop => {
                     is_to_stop = true;
-                    self.tell(&GuardMessage::Stop { at_once: true });
+                    self.notify_worker(&GuardMessage::Stop { at_once: true });
                 }
                 Event::Hangup | Event::WorkerMessage(..) => {}
             }
@@ -215,7 +215,7 @@ impl Guard {
         journal.takes(step);
         let state = journal.state;
         self.place.write(journal, state).map_err(|error| refused_in(&self.plan.state, &error))?;
-        self.tell(&GuardMessage::Known { known: self.known() });
+        self.notify_worker(&GuardMessage::Known { known: self.known() });
         Ok(())
     }
 
@@ -251,7 +251,7 @@ impl Guard {
 
     /// Returns true if somebody who may insists on this package: the owner of this installation, if the guard runs as
     /// that user, or root through the guard's folder. The worker alone may not.
-    fn sees_insistence(&self, package: &Package) -> bool {
+    fn is_forced(&self, package: &Package) -> bool {
         if self.plan.user.is_none() {
             // The worker runs as the same user, and could do all that the guard can.
             return true;

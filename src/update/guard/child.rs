@@ -18,7 +18,7 @@ use super::closing::close_apart;
 use super::signalling::send_signal;
 use crate::platform::os::User;
 use crate::update::channel::{GuardChannel, GuardMessage, WorkerMessage, is_sealed};
-use crate::update::story::{LINES_KEPT, LONGEST_LINE};
+use crate::update::story::{MAX_LINE_LENGTH, MAX_LINES_KEPT};
 
 /// Keeps the service manager's variables from a child of the guard, and makes the child run as `user`, if that is
 /// another user.
@@ -59,7 +59,7 @@ fn effort_of(said: &WorkerMessage) -> u32 {
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        self.hear_no_more();
+        self.close_channel();
     }
 }
 
@@ -73,18 +73,18 @@ impl fmt::Display for WorkerEnd {
     }
 }
 
-/// Upper bound on the cost of a worker's messages within [`SAID_WITHIN`], which no worker has a reason to reach; see
+/// Upper bound on the cost of a worker's messages within [`MESSAGES_INTERVAL`], which no worker has a reason to reach; see
 /// [`effort_of`].
-const MAX_SAID: u32 = 1_000;
+const MAX_MESSAGES: u32 = 1_000;
 
-/// Period to which [`MAX_SAID`] applies.
-const SAID_WITHIN: Duration = Duration::from_secs(10);
+/// Period to which [`MAX_MESSAGES`] applies.
+const MESSAGES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time without a message after which a ready worker hangs: its store does not respond.
-const HANGS_AFTER: Duration = Duration::from_mins(1);
+const HANG_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Upper bound on the time until a worker is ready; enough to open a store with years of data.
-const STARTS_WITHIN: Duration = Duration::from_mins(30);
+const START_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// A worker that was started and has not been seen to end.
 pub(super) struct WorkerProcess {
@@ -169,7 +169,7 @@ impl WorkerProcess {
     }
 
     /// Passes on the worker's output.
-    pub(super) fn pass_on(&mut self) {
+    pub(super) fn forward_output(&mut self) {
         let (mut all, mut buffer) = (Vec::new(), [0; 8 * 1024]);
         self.outputs.retain_mut(|output| {
             // A part at a time: the rest is still there at the next look.
@@ -186,9 +186,9 @@ impl WorkerProcess {
             return;
         }
         for line in String::from_utf8_lossy(&all).lines().filter(|line| !line.trim().is_empty()) {
-            self.lines.push_back(line.chars().take(LONGEST_LINE).collect());
+            self.lines.push_back(line.chars().take(MAX_LINE_LENGTH).collect());
         }
-        while self.lines.len() > LINES_KEPT {
+        while self.lines.len() > MAX_LINES_KEPT {
             self.lines.pop_front();
         }
         // If the output has no reader any more, the lines are kept for the history all the same.
@@ -210,7 +210,7 @@ impl WorkerProcess {
 
     /// Sends a message whose effect the worker also sees in another way if it misses the message. A worker that does
     /// not read is not waited for; it is killed if the message is a stop.
-    pub(super) fn tell(&self, told: &GuardMessage) {
+    pub(super) fn notify(&self, told: &GuardMessage) {
         if self.send(told, &[]).is_err() && matches!(told, GuardMessage::Stop { .. }) {
             let _ = send_signal(self.process, Signal::KILL, self.user);
         }
@@ -218,9 +218,11 @@ impl WorkerProcess {
 
     /// Returns the worker's next message, if there is one, without waiting. Messages of a worker that sends more than
     /// it has a reason to are not read any more: other work must not wait for their end.
-    pub(super) fn hear(&mut self) -> io::Result<Option<(WorkerMessage, Option<OwnedFd>)>> {
+    pub(super) fn receive(&mut self) -> io::Result<Option<(WorkerMessage, Option<OwnedFd>)>> {
         loop {
-            let Some(channel) = self.channel.as_ref().filter(|_| !self.says_too_much()) else { return Ok(None) };
+            let Some(channel) = self.channel.as_ref().filter(|_| !self.exceeds_message_limit()) else {
+                return Ok(None);
+            };
             let mut source = [PollFd::new(channel, PollFlags::IN)];
             match poll(&mut source, Some(&Timespec::default())) {
                 // A signal interrupted the poll; there may be a message as well.
@@ -228,7 +230,7 @@ impl WorkerProcess {
                 Ok(0) => return Ok(None),
                 other => other?,
             };
-            match channel.receive_anything::<WorkerMessage>() {
+            match channel.receive_or_files::<WorkerMessage>() {
                 Ok(Some((said, files))) => {
                     self.count(said.as_ref().map_or(1, effort_of));
                     let file = self.sealed_of(files);
@@ -241,7 +243,7 @@ impl WorkerProcess {
                     return Ok(Some((said, file)));
                 }
                 // The channel is given up; the worker is started again once it has been silent for long.
-                Ok(None) | Err(_) => self.hear_no_more(),
+                Ok(None) | Err(_) => self.close_channel(),
             }
         }
     }
@@ -257,14 +259,14 @@ impl WorkerProcess {
         Ok(self.ended)
     }
 
-    fn says_too_much(&self) -> bool {
-        self.said.1 >= MAX_SAID
+    fn exceeds_message_limit(&self) -> bool {
+        self.said.1 >= MAX_MESSAGES
     }
 
     /// Adds the cost of a message.
     fn count(&mut self, effort: u32) {
         let (since, count) = self.said;
-        let is_long_ago = since.elapsed() >= SAID_WITHIN;
+        let is_long_ago = since.elapsed() >= MESSAGES_INTERVAL;
         self.said = if is_long_ago { (Instant::now(), effort) } else { (since, count.saturating_add(effort)) };
     }
 
@@ -272,35 +274,35 @@ impl WorkerProcess {
     fn sealed_of(&mut self, files: VecDeque<OwnedFd>) -> Option<OwnedFd> {
         let (mut sealed, others): (VecDeque<_>, VecDeque<_>) = files.into_iter().partition(|file| is_sealed(file));
         if !others.is_empty() && !close_apart(others) {
-            self.count(MAX_SAID);
+            self.count(MAX_MESSAGES);
         }
         sealed.pop_front()
     }
 
     /// Gives up the channel with everything that may still be in it.
-    fn hear_no_more(&mut self) {
+    fn close_channel(&mut self) {
         if let Some(channel) = self.channel.take() {
             close_apart(channel);
         }
     }
 
     /// Returns the reason to kill the worker, if there is one.
-    pub(super) fn unwell(&self) -> Option<&'static str> {
-        if self.says_too_much() {
+    pub(super) fn reason_to_kill(&self) -> Option<&'static str> {
+        if self.exceeds_message_limit() {
             return Some("the worker says more than it has a reason to; it is killed and started again");
         }
-        let patience = if self.ready_at.is_some() { HANGS_AFTER } else { STARTS_WITHIN };
+        let patience = if self.ready_at.is_some() { HANG_TIMEOUT } else { START_TIMEOUT };
         (self.heard_at.elapsed() > patience)
             .then_some("the worker does not answer any more; it is killed and started again")
     }
 
     /// Returns the time for which the worker has been ready; `None` if it never was.
-    pub(super) fn served(&self) -> Option<Duration> {
+    pub(super) fn ready_for(&self) -> Option<Duration> {
         self.ready_at.map(|ready| ready.elapsed())
     }
 
     /// Makes the worker reopen its log files.
-    pub(super) fn hang_up(&self) {
+    pub(super) fn reopen_logs(&self) {
         let _ = send_signal(self.process, Signal::HUP, self.user);
     }
 
@@ -309,8 +311,8 @@ impl WorkerProcess {
         let _ = send_signal(self.process, Signal::KILL, self.user);
         // The worker is killed once: from now on it is silent for another reason, and its earlier messages do not
         // count.
-        if self.says_too_much() {
-            self.hear_no_more();
+        if self.exceeds_message_limit() {
+            self.close_channel();
         }
         self.said = (Instant::now(), 0);
         self.ready_at = self.ready_at.map(|_| Instant::now());

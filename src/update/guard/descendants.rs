@@ -9,8 +9,8 @@ use super::Guard;
 use super::signalling::send_signal;
 
 /// Number of looks for remaining processes, and the time between two.
-const LOOKS: u32 = 200;
-const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
+const MAX_CHECKS: u32 = 200;
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Makes this process inherit the processes that a worker leaves.
 pub(super) fn inherit_orphans() {
@@ -28,7 +28,7 @@ pub(super) fn children() -> Vec<Pid> {
 impl Guard {
     /// Ends all processes that a worker has left. Must be called while no worker runs.
     pub(super) fn end_descendants(&self) {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_CHECKS {
             let mut left = children();
             left.retain(|process| !self.children_before.contains(process));
             if left.is_empty() {
@@ -38,7 +38,7 @@ impl Guard {
                 let _ = send_signal(process, Signal::KILL, self.plan.user);
                 let _ = waitpid(Some(process), WaitOptions::NOHANG);
             }
-            std::thread::park_timeout(LOOKED_AT_EVERY);
+            std::thread::park_timeout(CHECK_INTERVAL);
         }
         (self.plan.say)("something that a worker has started does not end; stop the service and start it again");
     }

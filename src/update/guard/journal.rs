@@ -9,7 +9,8 @@ use super::place::Place;
 use super::trap::DiskOperation;
 use crate::platform::clock::Clock;
 use crate::update::story::{
-    MAX_PAST, PAST_TOLD, PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateReason, UpdateStatus, UpdateStep,
+    MAX_PAST, MAX_PAST_REPORTED, PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateReason, UpdateStatus,
+    UpdateStep,
 };
 
 const JOURNAL: &str = "journal";
@@ -162,7 +163,7 @@ impl Place {
     /// Removes everything of the attempt under way except its line in the history.
     pub(super) fn forget(&self) -> io::Result<()> {
         self.clear_stage()?;
-        self.free_room()?;
+        self.free_reserved()?;
         let journal = self.state.join(JOURNAL);
         self.trap.step(DiskOperation::Remove(&journal), || match std::fs::remove_file(&journal) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -195,16 +196,16 @@ impl Place {
     }
 
     /// Writes and reads the files that a guard writes and reads at its start.
-    pub(super) fn rehearse(&self) -> io::Result<()> {
+    pub(super) fn check_files(&self) -> io::Result<()> {
         self.write_state(JOURNAL, b"{}")?;
         self.add_line(HISTORY, "{}")?;
         self.history().map(drop)
     }
 
     /// Returns the state of updates as it is reported.
-    pub(super) fn known(&self, impossible: Option<UpdateReason>) -> io::Result<UpdateStatus> {
+    pub(super) fn status(&self, impossible: Option<UpdateReason>) -> io::Result<UpdateStatus> {
         let attempt = self.journal()?.filter(|journal| !journal.is_over()).map(|journal| journal.attempt());
-        let past = self.history()?.into_iter().rev().take(PAST_TOLD).map(PastUpdate::bounded).collect();
+        let past = self.history()?.into_iter().rev().take(MAX_PAST_REPORTED).map(PastUpdate::bounded).collect();
         Ok(UpdateStatus { impossible, attempt, past })
     }
 }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 
 /// Extension of the start while a worker opens its store, and the interval of the extensions.
-const MORE: Duration = Duration::from_secs(30);
-const MORE_EVERY: Duration = Duration::from_secs(10);
+const START_EXTENSION: Duration = Duration::from_secs(30);
+const START_EXTENSION_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Upper bound on the duration of a start; enough to open a store with years of data.
-const START_WITHIN: Duration = Duration::from_mins(30);
+const START_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Upper bound on the wait for the next look, if nothing else is due.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The service manager, and what it was last sent.
 pub(super) struct Manager {
@@ -32,41 +32,43 @@ impl Manager {
     /// Reports that the service answers requests.
     pub(super) fn ready(&mut self) {
         self.is_ready = true;
-        tell(&[NotifyState::Ready]);
+        notify(&[NotifyState::Ready]);
     }
 
     /// Reports that the service stops.
     pub(super) fn stopping(&mut self) {
         self.is_ready = true;
-        tell(&[NotifyState::Stopping]);
+        notify(&[NotifyState::Stopping]);
     }
 
     /// Feeds the watchdog, and extends the time of a start that takes longer.
-    pub(super) fn look(&mut self, now: Instant, is_starting: bool) {
+    pub(super) fn notify_alive(&mut self, now: Instant, is_starting: bool) {
         if let Some(patience) = self.watchdog
             && self.fed_at.is_none_or(|fed| now.saturating_duration_since(fed) >= patience / 3)
         {
             self.fed_at = Some(now);
-            tell(&[NotifyState::Watchdog]);
+            notify(&[NotifyState::Watchdog]);
         }
-        let may_take_longer = now.saturating_duration_since(self.began_at) < START_WITHIN;
+        let may_take_longer = now.saturating_duration_since(self.began_at) < START_TIMEOUT;
         if is_starting
             && !self.is_ready
             && may_take_longer
-            && self.prolonged_at.is_none_or(|then| now.saturating_duration_since(then) >= MORE_EVERY)
+            && self.prolonged_at.is_none_or(|then| now.saturating_duration_since(then) >= START_EXTENSION_INTERVAL)
         {
             self.prolonged_at = Some(now);
-            tell(&[NotifyState::ExtendTimeoutUsec(u32::try_from(MORE.as_micros()).unwrap_or(u32::MAX))]);
+            notify(&[NotifyState::ExtendTimeoutUsec(u32::try_from(START_EXTENSION.as_micros()).unwrap_or(u32::MAX))]);
         }
     }
 
     /// Returns the time until the next notification is due.
-    pub(super) fn patience(&self) -> Duration {
-        self.watchdog.map_or(LOOK_EVERY, |patience| (patience / 3).min(LOOK_EVERY)).max(Duration::from_millis(50))
+    pub(super) fn time_to_next(&self) -> Duration {
+        self.watchdog
+            .map_or(CHECK_INTERVAL, |patience| (patience / 3).min(CHECK_INTERVAL))
+            .max(Duration::from_millis(50))
     }
 }
 
 /// Notifies the service manager. A manager that is missing or does not listen changes nothing.
-fn tell(state: &[NotifyState<'_>]) {
+fn notify(state: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }

@@ -55,16 +55,16 @@ use signals::GuardSignals;
 use swap::Resume;
 
 /// Time limit for a worker to stop; longer than the worker's own limit.
-const STOPPED_WITHIN: Duration = Duration::from_secs(40);
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Upper bound on the wait before a worker that keeps ending is started again.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Upper bound on the connections that wait for a worker; the system may allow fewer.
 const BACKLOG: i32 = 4_096;
 
 /// Time of service after which a worker has not failed at once, so that the next wait starts from zero.
-const WENT_WELL_AFTER: Duration = Duration::from_mins(1);
+const STABLE_AFTER: Duration = Duration::from_mins(1);
 
 /// The inputs of a guard.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ pub struct Plan {
 pub fn rehearse(state: &Path) -> io::Result<()> {
     let place = Place::new(state.join("cashout"), state.to_owned());
     let _signals = GuardSignals::new()?;
-    place.rehearse()
+    place.check_files()
 }
 
 /// Returns true while an update is under way according to the guard's folder, and also if that cannot be read.
@@ -181,11 +181,11 @@ impl Guard {
                     self.manager.stopping();
                     match &mut self.worker {
                         Some(worker) if stops > 2 => worker.kill(),
-                        Some(worker) => worker.tell(&GuardMessage::Stop { at_once: stops > 1 }),
+                        Some(worker) => worker.notify(&GuardMessage::Stop { at_once: stops > 1 }),
                         None => return Ok(WorkerEnd::Code(0)),
                     }
                     // Longer than the worker's own limit.
-                    start_at = start_at.filter(|_| stops > 1).or_else(|| Instant::now().checked_add(STOPPED_WITHIN));
+                    start_at = start_at.filter(|_| stops > 1).or_else(|| Instant::now().checked_add(STOP_TIMEOUT));
                 }
                 Event::Hangup => self.hang_up(),
                 Event::WorkerMessage(WorkerMessage::Ready { .. }, _) => {
@@ -204,17 +204,17 @@ impl Guard {
                 }
                 Event::WorkerMessage(..) => {}
                 Event::Ended(ended) => {
-                    let served = self.worker.take().and_then(|worker| worker.served());
+                    let served = self.worker.take().and_then(|worker| worker.ready_for());
                     if stops == 0 && self.plan.setting_up && ended == WorkerEnd::Code(0) {
                         return Ok(WorkerEnd::SetUp);
                     }
                     if stops > 0 || !was_ready {
                         return Ok(ended);
                     }
-                    wait = if served.is_some_and(|served| served >= WENT_WELL_AFTER) {
+                    wait = if served.is_some_and(|served| served >= STABLE_AFTER) {
                         Duration::ZERO
                     } else {
-                        wait.saturating_mul(2).clamp(Duration::from_secs(1), LONGEST_WAIT)
+                        wait.saturating_mul(2).clamp(Duration::from_secs(1), MAX_WAIT)
                     };
                     (self.plan.say)(&format!("the worker {ended}; it is started again in {} s", wait.as_secs()));
                     start_at = Instant::now().checked_add(wait);
@@ -226,10 +226,10 @@ impl Guard {
                 Event::Due => {
                     start_at = None;
                     if let Err(error) = self.start(false) {
-                        if wait >= LONGEST_WAIT {
+                        if wait >= MAX_WAIT {
                             return Err(error);
                         }
-                        wait = wait.saturating_mul(2).clamp(Duration::from_secs(1), LONGEST_WAIT);
+                        wait = wait.saturating_mul(2).clamp(Duration::from_secs(1), MAX_WAIT);
                         let seconds = wait.as_secs();
                         (self.plan.say)(&format!("no worker can be started ({error}); tried again in {seconds} s"));
                         start_at = Instant::now().checked_add(wait);
@@ -298,7 +298,7 @@ impl Guard {
 
     /// Returns the state of updates. A history that cannot be read is no reason not to serve.
     fn known(&self) -> UpdateStatus {
-        let mut known = self.place.known(self.impossible.clone()).unwrap_or_else(|error| {
+        let mut known = self.place.status(self.impossible.clone()).unwrap_or_else(|error| {
             (self.plan.say)(&format!("the history of updates cannot be read: {error}"));
             UpdateStatus { impossible: self.impossible.clone(), ..UpdateStatus::default() }
         });
@@ -323,18 +323,18 @@ impl Guard {
                 (Some(error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())), None)
             }
         };
-        self.tell(&GuardMessage::Configured { problem, refused });
+        self.notify_worker(&GuardMessage::Configured { problem, refused });
     }
 
-    fn tell(&self, told: &GuardMessage) {
+    fn notify_worker(&self, message: &GuardMessage) {
         if let Some(worker) = &self.worker {
-            worker.tell(told);
+            worker.notify(message);
         }
     }
 
     fn hang_up(&self) {
         if let Some(worker) = &self.worker {
-            worker.hang_up();
+            worker.reopen_logs();
         }
     }
 
@@ -353,20 +353,21 @@ impl Guard {
             }
             self.signals.take_child()?;
             // This runs even if the worker sends messages without end.
-            self.manager.look(Instant::now(), self.worker.as_ref().is_some_and(|worker| worker.served().is_none()));
+            self.manager
+                .notify_alive(Instant::now(), self.worker.as_ref().is_some_and(|worker| worker.ready_for().is_none()));
             if let Some(worker) = &mut self.worker {
-                worker.pass_on();
+                worker.forward_output();
                 // Messages from before the worker's end come first. So the end is checked first, in case the worker
                 // sends something between the two checks.
                 let ended = worker.ended()?;
-                if let Some((said, file)) = worker.hear()? {
+                if let Some((said, file)) = worker.receive()? {
                     return Ok(Event::WorkerMessage(said, file));
                 }
                 if let Some(ended) = ended {
-                    worker.pass_on();
+                    worker.forward_output();
                     return Ok(Event::Ended(ended));
                 }
-                if let Some(sentence) = worker.unwell() {
+                if let Some(sentence) = worker.reason_to_kill() {
                     (self.plan.say)(sentence);
                     worker.kill();
                 }
@@ -381,7 +382,7 @@ impl Guard {
 
     /// Sleeps until a source can be read, until `due`, or until the next look.
     fn wait(&self, due: Option<Instant>) -> io::Result<()> {
-        let mut waited = self.manager.patience();
+        let mut waited = self.manager.time_to_next();
         if let Some(due) = due {
             waited = waited.min(due.saturating_duration_since(Instant::now()));
         }

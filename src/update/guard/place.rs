@@ -17,7 +17,7 @@ use crate::platform::hex::hex;
 use crate::update::reserve::{self, RESERVE};
 
 /// Space reserved for the journal and a line of the history, in bytes.
-const ROOM_FOR_THE_WAY_BACK: u64 = 1024 * 1024;
+const ROLLBACK_RESERVE: u64 = 1024 * 1024;
 
 /// The paths of an installation.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Place {
     }
 
     /// Flushes the candidate to the disk, and makes it executable for all users.
-    pub(super) fn settle_candidate(&self) -> io::Result<()> {
+    pub(super) fn prepare_candidate(&self) -> io::Result<()> {
         let file = File::open(self.candidate())?;
         file.set_permissions(Permissions::from_mode(0o755))?;
         self.trap.step(Writes(&self.candidate()), || file.sync_all())?;
@@ -128,13 +128,13 @@ impl Place {
     }
 
     /// Reserves the space that a rollback takes in the guard's folder.
-    pub(super) fn hold_room(&self) -> io::Result<()> {
+    pub(super) fn reserve(&self) -> io::Result<()> {
         let reserve = self.state.join(RESERVE);
-        self.trap.step(Writes(&reserve), || reserve::hold(&self.state, ROOM_FOR_THE_WAY_BACK))
+        self.trap.step(Writes(&reserve), || reserve::reserve(&self.state, ROLLBACK_RESERVE))
     }
 
     /// Frees the reserved space.
-    pub(super) fn free_room(&self) -> io::Result<()> {
+    pub(super) fn free_reserved(&self) -> io::Result<()> {
         let reserve = self.state.join(RESERVE);
         self.trap.step(Remove(&reserve), || reserve::free(&self.state))
     }

@@ -33,13 +33,13 @@ struct Disk {
 
 /// All moments of a disk, and its current state.
 #[derive(Debug, Default)]
-pub(super) struct Film {
+pub(super) struct DiskRecorder {
     root: PathBuf,
     now: Disk,
     moments: Vec<Disk>,
 }
 
-impl Film {
+impl DiskRecorder {
     /// Begins with all existing files, flushed.
     fn of(root: &Path) -> Rc<RefCell<Self>> {
         let now = Disk { flushed: tree(root), pending: Vec::new() };
@@ -149,7 +149,7 @@ fn tree(root: &Path) -> Tree {
 fn power_is_cut(what: impl Fn(&Installation, &Place), then: impl Fn(&Installation)) {
     let installation = Installation::new();
     let place = installation.place();
-    let film = Film::of(installation.root());
+    let film = DiskRecorder::of(installation.root());
     place.trap.film(&film);
     what(&installation, &place);
     let mut tried = 0;
@@ -186,7 +186,7 @@ fn a_swap_ends_in_a_whole_release_that_is_tried_or_forgotten() {
             let mut journal = installation.journal();
             place.write(&mut journal, JournalState::Preparing).unwrap();
             stage(place);
-            place.hold_room().unwrap();
+            place.reserve().unwrap();
             place.swap(&mut journal).unwrap();
         },
         Installation::is_tried_or_forgotten,
@@ -199,7 +199,7 @@ fn a_way_back_is_gone_to_its_end() {
         |installation, place| {
             let mut journal = installation.journal();
             stage(place);
-            place.hold_room().unwrap();
+            place.reserve().unwrap();
             place.swap(&mut journal).unwrap();
             journal.reason = Some(UpdateReason::new("not_well", "it is not well"));
             place.put_back(&mut journal).unwrap();
@@ -223,7 +223,7 @@ fn a_commit_stays_one_or_is_tried_again() {
         |installation, place| {
             let mut journal = installation.journal();
             stage(place);
-            place.hold_room().unwrap();
+            place.reserve().unwrap();
             place.swap(&mut journal).unwrap();
             place.write(&mut journal, JournalState::GuardTrial).unwrap();
             place.write(&mut journal, JournalState::Committed).unwrap();

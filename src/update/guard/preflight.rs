@@ -20,13 +20,13 @@ use crate::store;
 use crate::update::story::UpdateReason;
 
 /// Time limit of the candidate for each request.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Interval of the looks for its answer.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Upper bound on its answer, in bytes.
-const LONGEST: u64 = 32 * 1024;
+const MAX_LENGTH: u64 = 32 * 1024;
 
 /// The fields of `version --json` that are needed.
 #[derive(Debug, Deserialize)]
@@ -48,7 +48,7 @@ impl Place {
         let taken = || {
             self.make_stage()?;
             std::fs::copy(self.previous(), self.candidate())?;
-            self.settle_candidate()?;
+            self.prepare_candidate()?;
             digest_at(&self.candidate())
         };
         match taken() {
@@ -65,7 +65,7 @@ impl Guard {
     /// Asks the candidate for its identity, whether it reads the settings, and whether it could be a guard; it runs as
     /// the worker's user. Returns its version.
     pub(super) fn preflight(&mut self, wanted: Option<&str>) -> Result<String, Halt> {
-        let said = self.ask(&["version", "--json"], &[0])?;
+        let said = self.run_candidate(&["version", "--json"], &[0])?;
         let unreadable =
             |_| UpdateReason::new("says_nothing", "the new release does not say what it is; it is not used");
         let identity: Identity = serde_json::from_str(&said).map_err(unreadable)?;
@@ -86,7 +86,7 @@ impl Guard {
         }
         let [config, data] = self.plan.settings.clone().map(|path| path.display().to_string());
         // Code 1: there is something to look at, which was so before.
-        self.ask(&["check", "--offline", "--config", &config, "--data", &data], &[0, 1])?;
+        self.run_candidate(&["check", "--offline", "--config", &config, "--data", &data], &[0, 1])?;
         let scratch = self.place.stage().join("scratch");
         DirBuilder::new().mode(0o700).create(&scratch)?;
         if let Some(user) = self.plan.user {
@@ -95,12 +95,12 @@ impl Guard {
             fs::set_permissions(&scratch, Permissions::from_mode(0o770))?;
         }
         let scratch = scratch.display().to_string();
-        self.ask(&["guard-recover", "--rehearse", "--guard-state", &scratch], &[0])?;
+        self.run_candidate(&["guard-recover", "--rehearse", "--guard-state", &scratch], &[0])?;
         Ok(identity.version)
     }
 
     /// Runs the candidate, and returns its output if its exit code is one of `good`.
-    fn ask(&mut self, arguments: &[&str], good: &[i32]) -> Result<String, Halt> {
+    fn run_candidate(&mut self, arguments: &[&str], good: &[i32]) -> Result<String, Halt> {
         let what = arguments.first().copied().unwrap_or_default().to_owned();
         let failed = |how: String| {
             let sentence = format!("the new release was asked for `{what}` and {how}; it is not used");
@@ -120,7 +120,7 @@ impl Guard {
         };
         // Closes our copies of its ends of the pipe.
         drop(command);
-        let deadline = Instant::now().checked_add(ANSWERED_WITHIN);
+        let deadline = Instant::now().checked_add(ANSWER_TIMEOUT);
         let status = loop {
             if let Some(status) = process.try_wait()? {
                 break status;
@@ -133,14 +133,14 @@ impl Guard {
                 process.wait()?;
                 return Err(failed("did not answer within 20 seconds".to_owned()));
             }
-            self.manager.look(now, false);
+            self.manager.notify_alive(now, false);
             // Signals and messages wait for us in their pipes; nothing else does.
-            std::thread::park_timeout(LOOK_EVERY);
+            std::thread::park_timeout(CHECK_INTERVAL);
         };
         let mut said = Vec::new();
         rustix::io::ioctl_fionbio(&ours, true).map_err(io::Error::from)?;
         // The process has ended, so its output is complete. A process that it has left may hold the other end.
-        let _ = (&mut ours).take(LONGEST).read_to_end(&mut said);
+        let _ = (&mut ours).take(MAX_LENGTH).read_to_end(&mut said);
         let said = String::from_utf8_lossy(&said).into_owned();
         if status.code().is_some_and(|code| good.contains(&code)) {
             return Ok(said);

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, open, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::config::{CHANGEABLE, Config, LARGEST_FILE, changes_nothing_else, process_environment, replace_in};
+use crate::config::{CHANGEABLE, Config, MAX_FILE_SIZE, changes_nothing_else, process_environment, replace_in};
 use crate::platform::os::User;
 use crate::update::channel::Contents;
 
@@ -140,8 +140,8 @@ impl SettingsFile {
 /// Reads a whole file as text; fails if it is longer than settings may be.
 fn read_text(file: &File) -> io::Result<String> {
     let mut bytes = Vec::new();
-    Contents::of(file).take(LARGEST_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
-    let too_long = u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE);
+    Contents::of(file).take(MAX_FILE_SIZE.saturating_add(1)).read_to_end(&mut bytes)?;
+    let too_long = u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_SIZE);
     if too_long {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "settings are no longer than 1 MiB"));
     }

@@ -7,7 +7,7 @@ use rustix::thread::set_thread_res_uid;
 use crate::platform::os::User;
 
 /// Exit code of a guard that cannot become its own user again.
-const NOT_OURSELVES: i32 = 4;
+const EXIT_NOT_OURSELVES: i32 = 4;
 
 /// Sends a signal to a process of `user`, or of this process's own user if none is given. A root process without the
 /// right to signal others does so as that user.
@@ -25,7 +25,7 @@ fn as_user(user: User, act: impl FnOnce() -> Result<(), Errno>) -> Result<(), Er
     let done = act();
     if set_thread_res_uid(None, getuid(), None).is_err() {
         // A guard that stays another user cannot go on with anything.
-        std::process::exit(NOT_OURSELVES);
+        std::process::exit(EXIT_NOT_OURSELVES);
     }
     done
 }

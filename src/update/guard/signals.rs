@@ -22,17 +22,17 @@ impl GuardSignals {
 
     /// Returns true once for each request to stop.
     pub(super) fn take_stop(&mut self) -> io::Result<bool> {
-        take(&mut self.stop, 1)
+        read_all(&mut self.stop, 1)
     }
 
     /// Returns true if log files have been moved away.
     pub(super) fn take_hangup(&mut self) -> io::Result<bool> {
-        take(&mut self.hangup, 64)
+        read_all(&mut self.hangup, 64)
     }
 
     /// Returns true if a child may have ended.
     pub(super) fn take_child(&mut self) -> io::Result<bool> {
-        take(&mut self.child, 64)
+        read_all(&mut self.child, 64)
     }
 
     /// Returns the sources that can be read when a signal has arrived.
@@ -52,7 +52,7 @@ fn piped(signals: &[i32]) -> io::Result<UnixStream> {
     Ok(ours)
 }
 
-fn take(pipe: &mut UnixStream, most: usize) -> io::Result<bool> {
+fn read_all(pipe: &mut UnixStream, most: usize) -> io::Result<bool> {
     let mut bytes = vec![0; most];
     match pipe.read(&mut bytes) {
         Ok(count) => Ok(count > 0),

@@ -9,11 +9,11 @@ use super::place::{Place, digest_at};
 use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep};
 
 /// Upper bound on the starts of a guard with a trial under way; after that the old binary is put back.
-const TRIES: u32 = 2;
+const MAX_TRIES: u32 = 2;
 
 /// Upper bound on the starts of a new binary that does not finish its trial; after that the old binary puts itself
 /// back.
-const STARTS: u32 = 2;
+const MAX_STARTS: u32 = 2;
 
 /// The action with which a starting guard goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +62,12 @@ impl Place {
     pub(super) fn recover(&self, running: &str) -> io::Result<Resume> {
         let Some(mut journal) = self.journal()? else {
             self.clear_stage()?;
-            self.free_room()?;
+            self.free_reserved()?;
             return Ok(Resume::Work);
         };
         match journal.state {
             JournalState::Preparing => {
-                journal.reason = Some(cut_off("before anything was changed"));
+                journal.reason = Some(abort_trial("before anything was changed"));
                 self.close(&journal, UpdateOutcome::Interrupted)?;
                 Ok(Resume::Work)
             }
@@ -91,11 +91,11 @@ impl Place {
             } else {
                 "and somebody has put another binary in its place since"
             };
-            journal.reason = Some(cut_off(when));
+            journal.reason = Some(abort_trial(when));
             self.close(&journal, UpdateOutcome::Interrupted)?;
             return Ok(if there.as_deref() == Some(running) { Resume::Work } else { Resume::Exec });
         }
-        if journal.tries >= TRIES {
+        if journal.tries >= MAX_TRIES {
             let sentence = "the trial of the new release was cut off again and again; the release before it is back";
             journal.reason.get_or_insert(UpdateReason::new("cut_off_again", sentence));
             self.put_back(&mut journal)?;
@@ -117,7 +117,7 @@ impl Place {
         ) {
             return Ok(None);
         }
-        if journal.state != JournalState::RollingBack && journal.starts < STARTS {
+        if journal.state != JournalState::RollingBack && journal.starts < MAX_STARTS {
             journal.starts = journal.starts.saturating_add(1);
             let state = journal.state;
             self.write(&mut journal, state)?;
@@ -130,6 +130,6 @@ impl Place {
     }
 }
 
-fn cut_off(when: &str) -> UpdateReason {
+fn abort_trial(when: &str) -> UpdateReason {
     UpdateReason::new("cut_off", format!("the update was cut off {when}"))
 }

@@ -133,7 +133,7 @@ fn what_was_rolled_back_is_not_forgotten_by_refusals() {
 pub(super) fn stage(place: &Place) {
     place.make_stage().unwrap();
     fs::write(place.candidate(), "the new release").unwrap();
-    place.settle_candidate().unwrap();
+    place.prepare_candidate().unwrap();
 }
 
 fn place(folder: &Path) -> Place {

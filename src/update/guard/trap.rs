@@ -11,7 +11,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 #[cfg(test)]
-use super::power::Film;
+use super::power::DiskRecorder;
 use crate::platform::release;
 
 /// A file operation, as a disk sees it.
@@ -38,7 +38,7 @@ pub(super) struct Trap {
     /// Failure from that point on, instead of an end of the process.
     pub(super) only_fails: Cell<bool>,
     #[cfg(test)]
-    film: RefCell<Option<Rc<RefCell<Film>>>>,
+    film: RefCell<Option<Rc<RefCell<DiskRecorder>>>>,
 }
 
 impl Trap {
@@ -62,7 +62,7 @@ impl Trap {
 
     /// Records the operations in `film`.
     #[cfg(test)]
-    pub(super) fn film(&self, film: &Rc<RefCell<Film>>) {
+    pub(super) fn film(&self, film: &Rc<RefCell<DiskRecorder>>) {
         *self.film.borrow_mut() = Some(Rc::clone(film));
     }
 

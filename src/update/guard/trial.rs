@@ -10,15 +10,15 @@ use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep};
 
 /// Time limit of the answer to a probe.
-const PROBED_WITHIN: Duration = Duration::from_secs(10);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of the probes.
-const PROBED_EVERY: Duration = Duration::from_millis(500);
+const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// Number of probes by a guard that has taken over a worker which was tried already.
-const PROBES_AGAIN: u32 = 3;
+const MAX_FAILED_PROBES: u32 = 3;
 
 impl Guard {
     /// Starts the new worker on trial, and hands over to the new guard if the trial succeeds.
-    pub(super) fn tried(&mut self, mut journal: Journal) -> io::Result<()> {
+    pub(super) fn run_trial(&mut self, mut journal: Journal) -> io::Result<()> {
         match self.try_worker(&journal) {
             Ok(()) => {}
             Err(Halt::Failed(reason)) => return self.roll_back(journal, reason),
@@ -28,7 +28,7 @@ impl Guard {
         }
         journal.takes(UpdateStep::GuardTrial);
         self.place.write(&mut journal, JournalState::GuardTrial)?;
-        self.tell(&GuardMessage::Known { known: self.known() });
+        self.notify_worker(&GuardMessage::Known { known: self.known() });
         let error = self.exec();
         let sentence = format!("the new guard cannot be started: {error}");
         self.roll_back(journal, UpdateReason::new("guard", sentence).with("error", error))
@@ -39,18 +39,18 @@ impl Guard {
     pub(super) fn try_oneself(&mut self, mut journal: Journal) -> io::Result<()> {
         let tried = if self.worker.is_some() {
             self.place.write(&mut journal, JournalState::GuardTrial)?;
-            (0..PROBES_AGAIN).try_for_each(|nth| self.probe(nth, &journal.new.version))
+            (0..MAX_FAILED_PROBES).try_for_each(|nth| self.probe(nth, &journal.new.version))
         } else {
             self.try_worker(&journal)
         };
         match tried {
             Ok(()) => {
                 self.place.write(&mut journal, JournalState::Committed)?;
-                self.tell(&GuardMessage::Commit);
+                self.notify_worker(&GuardMessage::Commit);
                 self.manager.ready();
                 self.place.close(&journal, UpdateOutcome::Committed)?;
                 (self.plan.say)(&format!("updated from {} to {}", journal.old.version, journal.new.version));
-                self.tell(&GuardMessage::Known { known: self.known() });
+                self.notify_worker(&GuardMessage::Known { known: self.known() });
                 Ok(())
             }
             Err(Halt::Failed(reason)) => {
@@ -78,16 +78,16 @@ impl Guard {
         while over.is_some_and(|over| Instant::now() < over) {
             self.probe(nth, &wanted)?;
             nth = nth.saturating_add(1);
-            self.rest(PROBED_EVERY)?;
+            self.wait_unless_ended(PROBE_INTERVAL)?;
         }
         Ok(())
     }
 
     /// Asks the worker for the health of its store, and for its answer over HTTP.
     fn probe(&mut self, nth: u32, wanted: &str) -> Result<(), Halt> {
-        self.tell(&GuardMessage::Probe { nth });
+        self.notify_worker(&GuardMessage::Probe { nth });
         let late = UpdateReason::new("no_answer", "the new release did not say within 10 seconds how it is");
-        self.answer(PROBED_WITHIN, late, |said| {
+        self.answer(PROBE_TIMEOUT, late, |said| {
             let WorkerMessage::Probed { nth: answered, version, problem } = said else { return None };
             if *answered != nth {
                 return None;
@@ -101,7 +101,7 @@ impl Guard {
     }
 
     /// Waits, unless an event ends the trial.
-    fn rest(&mut self, span: Duration) -> Result<(), Halt> {
+    fn wait_unless_ended(&mut self, span: Duration) -> Result<(), Halt> {
         let late = UpdateReason::new("rest", "");
         match self.answer(span, late, |_| None::<Result<(), UpdateReason>>) {
             Err(Halt::Failed(reason)) if reason.kind == "rest" => Ok(()),

@@ -21,12 +21,12 @@ use crate::update::story::UpdateReason;
 use crate::update::worker::MAX_PACKAGE;
 
 /// Upper bound on the size of an unpacked binary, in bytes.
-const LARGEST_BINARY: u64 = 256 * 1024 * 1024;
+const MAX_BINARY_SIZE: u64 = 256 * 1024 * 1024;
 
 impl Place {
     /// Copies the package, checks it, and unpacks the candidate. Returns the candidate's digest. A refused package
     /// leaves nothing that would ever be run.
-    pub(super) fn take_in(&self, package: &File, version: &Version) -> Result<String, UpdateReason> {
+    pub(super) fn verify_package(&self, package: &File, version: &Version) -> Result<String, UpdateReason> {
         if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install the release by hand";
             return Err(UpdateReason::new("no_key", sentence));
@@ -67,7 +67,7 @@ impl Place {
             .map_err(|error| of_system(&error));
         unpacked
             .and_then(|()| fs::remove_file(&copy))
-            .and_then(|()| self.settle_candidate())
+            .and_then(|()| self.prepare_candidate())
             .and_then(|()| digest_at(&self.candidate()))
             .and_then(|digest| digest.ok_or_else(|| ErrorKind::NotFound.into()))
             .map_err(|error| self.refuse(&error))
@@ -114,13 +114,13 @@ fn holds_one_binary(path: &Path) -> Result<(), String> {
     let unreadable = |error: io::Error| format!("it cannot be unpacked ({error})");
     let file = File::open(path).map_err(unreadable)?;
     // A little more than a binary: the padding and the end of the archive.
-    let bounded = MultiGzDecoder::new(file).take(LARGEST_BINARY.saturating_add(64 * 1024));
+    let bounded = MultiGzDecoder::new(file).take(MAX_BINARY_SIZE.saturating_add(64 * 1024));
     let mut archive = tar::Archive::new(bounded);
     let mut found = 0_u32;
     for entry in archive.entries().map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let is_binary = entry.path_bytes().as_ref() == b"cashout" && entry.header().entry_type().is_file();
-        if !is_binary || entry.size() > LARGEST_BINARY {
+        if !is_binary || entry.size() > MAX_BINARY_SIZE {
             return Err("it holds something else than one binary of at most 256 MiB".to_owned());
         }
         found = found.saturating_add(1);

@@ -56,12 +56,12 @@ pub(super) async fn batches(
 ///
 /// It begins at once, or when the running batch of its kind has ended. A request for a batch that is queued already
 /// joins it.
-#[utoipa::path(post, path = "/batches", request_body = BatchRequest, responses(
+#[utoipa::path(post, path = "/batches", operation_id = "ask", request_body = BatchRequest, responses(
     (status = 202, body = BatchItem),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn ask(
+pub(super) async fn enqueue(
     State(web): State<Web>,
     caller: Caller,
     Body(new): Body<BatchRequest>,

@@ -22,7 +22,7 @@ use crate::web::problem::{Problem, ProblemBody};
 type ListAnswer<T> = Result<Json<List<T>>, Problem>;
 
 /// Returns the record under `key`, or a 404.
-async fn one<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R, Problem> {
+async fn record<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R, Problem> {
     let found = web.context.store.reading(move |reader| reader.get::<R>(&key)).await?;
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
 }
@@ -45,7 +45,7 @@ pub(super) async fn vendors(
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<Json<VendorDetail>, Problem> {
-    Ok(Json(one::<Vendor>(&web, mirakl_id, msg!("problem-no-vendor")).await?.into()))
+    Ok(Json(record::<Vendor>(&web, mirakl_id, msg!("problem-no-vendor")).await?.into()))
 }
 
 /// Lists the operations (transfers and withdrawals), latest change first.
@@ -78,7 +78,7 @@ pub(super) async fn operations_csv(
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
-    Ok(Json(one::<Operation>(&web, id, msg!("problem-no-operation")).await?.into()))
+    Ok(Json(record::<Operation>(&web, id, msg!("problem-no-operation")).await?.into()))
 }
 
 /// Lists HiPay's ledger as it was last read, latest transaction first.
@@ -114,7 +114,7 @@ pub(super) async fn payment(
     State(web): State<Web>,
     Name(transaction_reference): Name,
 ) -> Result<Json<PaymentDetail>, Problem> {
-    Ok(Json(one::<CustomerPayment>(&web, transaction_reference, msg!("problem-no-payment")).await?.into()))
+    Ok(Json(record::<CustomerPayment>(&web, transaction_reference, msg!("problem-no-payment")).await?.into()))
 }
 
 /// Lists HiPay's notifications, processed or waiting, latest first.

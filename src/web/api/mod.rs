@@ -50,11 +50,11 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/notifications", get(listings::notifications)),
         ("/logs", get(listings::logs)),
         ("/logs.csv", get(listings::logs_csv)),
-        ("/batches", get(batches::batches).post(batches::ask)),
+        ("/batches", get(batches::batches).post(batches::enqueue)),
         ("/troubles", get(troubles::troubles)),
         ("/update", get(update::update).post(update::install)),
         ("/update/check", post(update::check)),
-        ("/settings", get(settings::settings).patch(settings::change)),
+        ("/settings", get(settings::settings).patch(settings::change_settings)),
         ("/openapi.json", get(describe)),
     ]
 }
@@ -98,12 +98,12 @@ pub fn description() -> String {
         listings::logs,
         listings::logs_csv,
         batches::batches,
-        batches::ask,
+        batches::enqueue,
         troubles::troubles,
         update::update,
         update::install,
         update::check,
-        settings::settings, settings::change),
+        settings::settings, settings::change_settings),
     modifiers(&Doors),
     security(("token" = []), ("session" = []))
 )]

@@ -75,26 +75,26 @@ impl Changes {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn settings(State(web): State<Web>) -> Json<SettingsBody> {
-    Json(shown(&web.settings.get()))
+    Json(current_settings(&web.settings.get()))
 }
 
 /// Changes settings in parameters.yml; they take effect at once.
 ///
 /// All values are checked before any is written.
-#[utoipa::path(patch, path = "/settings", request_body = Changes, responses(
+#[utoipa::path(patch, path = "/settings", operation_id = "change", request_body = Changes, responses(
     (status = 200, body = SettingsBody),
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn change(
+pub(super) async fn change_settings(
     State(web): State<Web>,
     caller: Caller,
     Body(wanted): Body<Changes>,
 ) -> Result<Json<SettingsBody>, Problem> {
     let changed = changes::apply(&web, &caller, wanted.named()?).await?;
-    Ok(Json(shown(&changed)))
+    Ok(Json(current_settings(&changed)))
 }
 
-fn shown(config: &Config) -> SettingsBody {
-    SettingsBody { items: changes::shown(config) }
+fn current_settings(config: &Config) -> SettingsBody {
+    SettingsBody { items: changes::changeable_settings(config) }
 }

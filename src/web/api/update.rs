@@ -97,7 +97,7 @@ impl NewerRelease {
     (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn update(State(web): State<Web>) -> Result<Json<Update>, Problem> {
-    known(&web).await.map(Json)
+    status(&web).await.map(Json)
 }
 
 /// A release to install.
@@ -127,7 +127,7 @@ pub(super) async fn install(
         let zone = web.settings.get().hipay.time_zone.clone();
         return Err(Problem::new(StatusCode::CONFLICT, hindrance.message(&zone)));
     }
-    known(&web).await.map(|update| (StatusCode::ACCEPTED, Json(update)))
+    status(&web).await.map(|update| (StatusCode::ACCEPTED, Json(update)))
 }
 
 /// Looks for newer releases now.
@@ -139,10 +139,10 @@ pub(super) async fn install(
 pub(super) async fn check(State(web): State<Web>, Operator(caller): Operator) -> Result<Json<Update>, Problem> {
     tracing::info!(severity = "NOTICE", action = "update", "{caller} looks for newer releases");
     web.updates.check().await?;
-    known(&web).await.map(Json)
+    status(&web).await.map(Json)
 }
 
-async fn known(web: &Web) -> Result<Update, Problem> {
+async fn status(web: &Web) -> Result<Update, Problem> {
     let settings = web.settings.get();
     let channel = match settings.update.channel {
         UpdateChannel::Stable => "stable",
@@ -164,7 +164,7 @@ async fn known(web: &Web) -> Result<Update, Problem> {
         UpdateCheck::NotYet => "not_yet",
     };
     let (mut fetching, mut not_fetched) = (None, None);
-    if let Some(errand) = web.installer.errand_now() {
+    if let Some(errand) = web.installer.pending_now() {
         match errand.state {
             PendingInstallState::Fetching | PendingInstallState::HandedOver => {
                 fetching = Some(errand.version.to_string())
@@ -174,7 +174,7 @@ async fn known(web: &Web) -> Result<Update, Problem> {
             }
         }
     }
-    let told = web.guard.known().borrow().clone();
+    let told = web.guard.status().borrow().clone();
     Ok(Update {
         version: crate::platform::release::version(),
         target: crate::platform::release::TARGET,

@@ -54,7 +54,7 @@ pub(super) async fn release(
     Name(id): Name,
     Body(choice): Body<Choice>,
 ) -> Result<Json<VoucherDetail>, Problem> {
-    known(&web, &id).await?;
+    known_voucher(&web, &id).await?;
     let reason = choice.reason.unwrap_or_default();
     let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Release, &reason, &caller.name).await?;
     Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
@@ -73,14 +73,14 @@ pub(super) async fn settle(
     Name(id): Name,
     Body(choice): Body<Choice>,
 ) -> Result<Json<VoucherDetail>, Problem> {
-    known(&web, &id).await?;
+    known_voucher(&web, &id).await?;
     let reason = choice.reason.unwrap_or_default();
     let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Settle, &reason, &caller.name).await?;
     Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
 }
 
 /// Returns a 404 if there is no such voucher.
-async fn known(web: &Web, id: &str) -> Result<(), Problem> {
+async fn known_voucher(web: &Web, id: &str) -> Result<(), Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-voucher"));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
     let found = web.context.store.reading(move |reader| reader.get::<VoucherRecord>(&key)).await?;

@@ -34,11 +34,11 @@ impl OpenConnection {
     }
 
     /// Records that the head of a request has arrived.
-    pub(super) fn is_asked(&self) {
+    pub(super) fn head_arrived(&self) {
         self.used.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn was_used(&self) -> bool {
+    pub(super) fn response_ended(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }
 

@@ -295,7 +295,7 @@ impl Period {
     }
 
     /// Returns true if `at` is within the period.
-    pub(super) fn holds(self, at: Timestamp) -> bool {
+    pub(super) fn contains(self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to)
     }
 }

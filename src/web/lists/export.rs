@@ -5,7 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
-use super::{ExportParams, FOUND_AT_MOST, ListFilter, Ordering, search};
+use super::{ExportParams, ListFilter, MAX_FOUND, Ordering, search};
 use crate::store::{Cursor, ListPage, StoreError, View};
 use crate::text::message::msg;
 use crate::web::Web;
@@ -66,10 +66,10 @@ pub(in crate::web) async fn found_csv<F: Export>(
     let zone = web.settings.get().hipay.time_zone.clone();
     // Invalid filters are reported, as on the page.
     let _ = filter.listing(&zone)?;
-    let all = u16::try_from(FOUND_AT_MOST).unwrap_or(u16::MAX);
-    let found = search(web, filter, &zone, text, (0, FOUND_AT_MOST), (1, all), order.ordering().descending()).await?;
+    let all = u16::try_from(MAX_FOUND).unwrap_or(u16::MAX);
+    let found = search(web, filter, &zone, text, (0, MAX_FOUND), (1, all), order.ordering().descending()).await?;
     if !found.total_exact {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = FOUND_AT_MOST)));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = MAX_FOUND)));
     }
     let rows = found.items.into_iter().map(|record| line(F::cells(record)));
     let text: String = std::iter::once(line(F::COLUMNS.iter().copied())).chain(rows).collect();

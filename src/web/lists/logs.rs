@@ -74,7 +74,7 @@ impl ListFilter for LogListFilter {
             && self.action.as_ref().is_none_or(|action| *action == line.action)
             && self.mirakl_id.is_none_or(|id| line.mirakl_id == Some(id))
             && self.batch.is_none_or(|batch| line.batch == Some(batch))
-            && period.holds(line.at))
+            && period.contains(line.at))
     }
 
     fn date(line: &LogLine) -> Timestamp {

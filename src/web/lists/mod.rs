@@ -36,10 +36,10 @@ use crate::jobs::BatchState;
 use crate::store::{Cursor, ListPage, Ordered, Query, Record, View};
 
 /// Upper bound on records that a search reads where all of them are needed.
-const FOUND_AT_MOST: usize = 1_000;
+const MAX_FOUND: usize = 1_000;
 /// Upper bound on records that a search reads for a page: each is read before sorting, and a person who finds this many
 /// types a longer text.
-const FOUND_FOR_A_PAGE: usize = 150;
+const MAX_FOUND_FOR_PAGE: usize = 150;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,7 +163,7 @@ pub(super) async fn page<F: ListFilter>(web: &Web, paging: Paging, filter: F) ->
 }
 
 /// Returns the records that the query of a page requests.
-pub(super) async fn found<F, P>(web: &Web, query: Option<String>) -> Result<QueryResult<F::Record>, Problem>
+pub(super) async fn query_records<F, P>(web: &Web, query: Option<String>) -> Result<QueryResult<F::Record>, Problem>
 where
     F: ListFilter + DeserializeOwned,
     P: Parameters + Into<Paging>,
@@ -188,7 +188,7 @@ pub(super) async fn records<F: ListFilter>(
     // Invalid filters are reported in either case.
     let listing = filter.listing(&zone)?;
     if let Some(text) = paging.q() {
-        return search(web, filter, &zone, text, (skip, FOUND_FOR_A_PAGE), (number, per_page), descending).await;
+        return search(web, filter, &zone, text, (skip, MAX_FOUND_FOR_PAGE), (number, per_page), descending).await;
     }
     let mut listing = listing.limit(rows).skip(skip).after(paging.cursor().map(Cursor::new));
     if descending {

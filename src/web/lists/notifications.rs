@@ -78,7 +78,7 @@ impl ListFilter for NotificationFilter {
         let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
         Ok(self.kind.is_none_or(|kind| kind == one.kind)
             && self.state.is_none_or(|state| state == one.state)
-            && period.holds(one.received_at))
+            && period.contains(one.received_at))
     }
 
     fn date(one: &Notification) -> Timestamp {

@@ -156,20 +156,20 @@ impl OperationFilter {
 }
 
 /// Upper bound on operations retried at once from a page.
-const MOST_RETRIED: usize = 1_000;
+const MAX_RETRIED: usize = 1_000;
 
 /// Returns the operations that pass the filters and a search and were not paid: KO, or waiting for a person. Refuses
-/// more than [`MOST_RETRIED`].
+/// more than [`MAX_RETRIED`].
 pub(in crate::web) async fn failed(
     web: &Web,
     filter: OperationFilter,
     search: Option<&str>,
 ) -> Result<Vec<Operation>, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
-    let limit = MOST_RETRIED.saturating_add(1);
+    let limit = MAX_RETRIED.saturating_add(1);
     let found = if let Some(text) = search {
         let rows = u16::try_from(limit).unwrap_or(u16::MAX);
-        super::search(web, filter.clone(), &zone, text, (0, super::FOUND_AT_MOST), (1, rows), true).await?.items
+        super::search(web, filter.clone(), &zone, text, (0, super::MAX_FOUND), (1, rows), true).await?.items
     } else {
         let codes = Status::ALL.into_iter().filter(|status| status.is_failure()).map(Status::code);
         let listing = ListPage::any_of("status", codes).descending().limit(limit);
@@ -191,8 +191,8 @@ pub(in crate::web) async fn failed(
     }
     failed.sort_by_key(|operation| operation.id);
     failed.dedup_by_key(|operation| operation.id);
-    if failed.len() > MOST_RETRIED {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-too-many", most = MOST_RETRIED)));
+    if failed.len() > MAX_RETRIED {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-too-many", most = MAX_RETRIED)));
     }
     Ok(failed)
 }
@@ -216,7 +216,7 @@ impl ListFilter for OperationFilter {
         let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
         Ok(self.statuses().is_none_or(|codes| codes.contains(&operation.status.code()))
             && self.mirakl_id.is_none_or(|id| id == operation.mirakl_id)
-            && period.holds(operation.updated_at))
+            && period.contains(operation.updated_at))
     }
 
     fn date(operation: &Operation) -> Timestamp {

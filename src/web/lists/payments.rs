@@ -139,7 +139,7 @@ impl ListFilter for PaymentFilter {
             && self.status.is_none_or(|status| latest.status == Some(PaymentStatus(status)))
             && self.order_id.as_ref().is_none_or(of_order)
             && self.test.is_none_or(|test| test == latest.test)
-            && period.holds(payment.date))
+            && period.contains(payment.date))
     }
 
     fn date(payment: &CustomerPayment) -> Timestamp {

@@ -73,7 +73,7 @@ impl ListFilter for TransactionFilter {
 
     fn passes(&self, entry: &LedgerEntry, zone: &TimeZone) -> Result<bool, Problem> {
         let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
-        Ok(self.matched.is_none_or(|matched| matched == entry.matched) && period.holds(entry.created_at))
+        Ok(self.matched.is_none_or(|matched| matched == entry.matched) && period.contains(entry.created_at))
     }
 
     fn date(entry: &LedgerEntry) -> Timestamp {

@@ -142,7 +142,7 @@ impl ListFilter for VendorFilter {
         Ok(self.status.is_none_or(|wanted| wanted == VendorStatus::of(vendor))
             && self.wallet_status.is_none_or(|wanted| wanted == vendor.wallet_status())
             && self.country()?.is_none_or(|country| vendor.country.as_deref() == Some(&country))
-            && period.holds(vendor.updated_at))
+            && period.contains(vendor.updated_at))
     }
 
     fn date(vendor: &Vendor) -> Timestamp {

@@ -125,7 +125,7 @@ impl ListFilter for VoucherFilter {
         Ok(self.state.is_none_or(|state| state == record.state())
             && self.cycle.is_none_or(|cycle| cycle == record.cycle_date)
             && self.mirakl_id.is_none_or(|shop| shop == record.voucher.shop_id)
-            && period.holds(record.made_at()))
+            && period.contains(record.made_at()))
     }
 
     fn date(record: &VoucherRecord) -> Timestamp {

@@ -26,7 +26,7 @@ impl Address {
     }
 
     /// Returns true if `key` is set to `value`.
-    pub(super) fn is(&self, key: &str, value: &str) -> bool {
+    pub(super) fn has(&self, key: &str, value: &str) -> bool {
         self.value(key) == value
     }
 
@@ -42,13 +42,13 @@ impl Address {
     }
 
     /// Returns this address as text.
-    pub(super) fn here(&self) -> String {
+    pub(super) fn current(&self) -> String {
         self.changed(&self.path, &[], &[])
     }
 
     /// Returns true if a page has this many rows.
     pub(super) fn has_rows(&self, rows: &str) -> bool {
-        self.is("per_page", rows) || (self.is("per_page", "") && rows == "50")
+        self.has("per_page", rows) || (self.has("per_page", "") && rows == "50")
     }
 
     /// Returns true if anything narrows the list down.
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(address.with("sort", "-date"), "/dashboard/vendors?status=warning&sort=-date");
         assert_eq!(address.page(4, Some("cd")), "/dashboard/vendors?status=warning&sort=date&page=4&cursor=cd");
         assert_eq!(address.export(), "/dashboard/vendors.csv?status=warning&sort=date");
-        assert!(address.narrows() && address.is("status", "warning") && address.value("q").is_empty());
+        assert!(address.narrows() && address.has("status", "warning") && address.value("q").is_empty());
         assert!(!Address::new("/dashboard/vendors", Some("page=2&sort=date")).narrows());
     }
 

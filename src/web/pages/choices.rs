@@ -29,7 +29,7 @@ pub(super) struct OfferedChoice {
 }
 
 /// Returns the choices that would change something. The retry has a page of its own.
-pub(super) fn offered(page: &PageFrame, operation: &Operation) -> Vec<OfferedChoice> {
+pub(super) fn offered_choices(page: &PageFrame, operation: &Operation) -> Vec<OfferedChoice> {
     let accept = OperationChoice::Accept { transaction_id: String::new() };
     let choices = [OperationChoice::Release, OperationChoice::Hold, accept, OperationChoice::Settle];
     let applies = |choice: &OperationChoice| operation.refuses(choice).is_none();

@@ -13,7 +13,7 @@ use crate::web::problem::Problem;
 
 #[derive(Template)]
 #[template(path = "logs.html", config = "ui/askama.toml")]
-struct Logs {
+struct LogsPage {
     page: PageFrame,
     rows: ListRows<LogItem>,
     levels: [LogLevel; 8],
@@ -26,10 +26,11 @@ pub(super) async fn list(
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let found =
-        lists::found::<LogListFilter, PageParams>(&web, query).await.map(|found| found.map(LogListFilter::item));
+    let found = lists::query_records::<LogListFilter, PageParams>(&web, query)
+        .await
+        .map(|found| found.map(LogListFilter::item));
     let rows = ListRows::of(found, &page)?;
-    show(rows.status(), &Logs { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
+    show(rows.status(), &LogsPage { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
 }
 
 /// Exports the lines that pass the filters.
@@ -49,7 +50,7 @@ pub(super) fn tone(level: LogLevel) -> &'static str {
     }
 }
 
-impl Logs {
+impl LogsPage {
     fn tone(&self, level: &LogLevel) -> &'static str {
         tone(*level)
     }

@@ -51,7 +51,7 @@ pub(super) type Route = (&'static str, MethodRouter<Web>);
 
 /// Returns the pages that are open to everyone.
 pub(super) fn open() -> Vec<Route> {
-    vec![("/dashboard/login", get(sign_in::form).post(sign_in::enter))]
+    vec![("/dashboard/login", get(sign_in::form).post(sign_in::sign_in))]
 }
 
 /// Returns the pages that need a session.
@@ -65,9 +65,9 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/transfers", get(transfers::list)),
         ("/dashboard/transfers.csv", get(transfers::csv)),
         ("/dashboard/transfers/{id}", get(transfers::operation)),
-        ("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::take_up_one)),
+        ("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::retry_one)),
         ("/dashboard/transfers/{id}/choose", post(choices::choose)),
-        ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::take_up_all)),
+        ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::retry_all)),
         ("/dashboard/transfers/retried", get(retry::done)),
         ("/dashboard/vouchers", get(vouchers::list)),
         ("/dashboard/vouchers.csv", get(vouchers::csv)),
@@ -87,14 +87,14 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/logs.csv", get(logs::csv)),
         ("/dashboard/settings", get(settings::overview)),
         ("/dashboard/settings/run", post(settings::run)),
-        ("/dashboard/settings/change", post(settings::change)),
+        ("/dashboard/settings/change", post(settings::change_settings)),
         ("/dashboard/batches/events", get(settings::events)),
         ("/dashboard/settings/remotes", get(settings::remotes)),
         ("/dashboard/update", get(settings::updating).post(settings::install_update)),
         ("/dashboard/update/check", post(settings::look_for_update)),
         ("/dashboard/update/events", get(settings::update_events)),
         ("/dashboard/password", get(sign_in::weak_password)),
-        ("/dashboard/logout", post(sign_in::leave)),
+        ("/dashboard/logout", post(sign_in::sign_out)),
     ]
 }
 
@@ -121,7 +121,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .layer(words)
         .layer(middleware::from_fn(language::choose))
         .layer(middleware::from_fn(guarded))
-        .layer(middleware::from_fn_with_state(web.clone(), prefix::carried))
+        .layer(middleware::from_fn_with_state(web.clone(), prefix::prefix_links))
         .route(ASSETS, get(assets::asset))
         .layer(CompressionLayer::new())
 }

@@ -25,7 +25,7 @@ use crate::web::{Peer, Web, refused};
 /// Upper bound on operations read for a transaction; there are fewer.
 const OPERATIONS: usize = 10;
 /// Characters of a notification's content that are shown at once.
-const BODY_SHOWN: usize = 3_000;
+const MAX_BODY_SHOWN: usize = 3_000;
 
 #[derive(Template)]
 #[template(path = "notifications.html", config = "ui/askama.toml")]
@@ -42,7 +42,7 @@ pub(super) async fn list(
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let found = lists::found::<NotificationFilter, Paging>(&web, query).await;
+    let found = lists::query_records::<NotificationFilter, Paging>(&web, query).await;
     let rows = ListRows::of(found, &page)?;
     let refused = refused_so_far(&web, &page).unwrap_or_else(|| {
         let since = page.time(&web.started_at);
@@ -151,7 +151,7 @@ pub(super) async fn notification(State(web): State<Web>, page: PageFrame, Id(id)
     });
     let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-notification"));
     let (notification, concerned) = found.await?.ok_or_else(no_such)?;
-    let (body, whole) = match notification.body.char_indices().nth(BODY_SHOWN) {
+    let (body, whole) = match notification.body.char_indices().nth(MAX_BODY_SHOWN) {
         None => (notification.body.clone(), None),
         Some((end, _)) => {
             let beginning = notification.body.get(..end).unwrap_or_default();

@@ -28,9 +28,9 @@ const SECTIONS: [&str; 8] =
     ["vendors", "vouchers", "transfers", "transactions", "payments", "notifications", "logs", "settings"];
 
 /// Length above which a text is cut and shown whole on demand, in characters.
-const CUT_AFTER: usize = 60;
+const MAX_CELL_LENGTH: usize = 60;
 /// Length above which a message on a line of its own is cut, in characters.
-const EXCERPT: usize = 300;
+const MAX_EXCERPT: usize = 300;
 
 /// The frame of a page, and the format of its texts and numbers.
 #[derive(Clone)]
@@ -144,7 +144,7 @@ impl PageFrame {
     }
 
     /// Returns explanations in the language of the page.
-    pub(super) fn told(&self, explanations: Vec<Explanation>) -> Vec<ExplanationView> {
+    pub(super) fn explanations(&self, explanations: Vec<Explanation>) -> Vec<ExplanationView> {
         let told = |one: Explanation| ExplanationView {
             what: one.what(self.texts),
             mend: one.mend(self.texts),
@@ -248,12 +248,12 @@ impl PageFrame {
 
     /// Returns the beginning of a text that is too long for a table; `None` if it is not.
     pub(super) fn cut(&self, text: &str) -> Option<String> {
-        beginning(text, CUT_AFTER)
+        beginning(text, MAX_CELL_LENGTH)
     }
 
     /// Returns the beginning of a message that is too long for a line of its own; `None` if it is not.
     pub(super) fn excerpt(&self, text: &str) -> Option<String> {
-        beginning(text, EXCERPT)
+        beginning(text, MAX_EXCERPT)
     }
 }
 

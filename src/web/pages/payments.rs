@@ -31,7 +31,7 @@ pub(super) async fn list(
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let found = lists::found::<PaymentFilter, Paging>(&web, query).await;
+    let found = lists::query_records::<PaymentFilter, Paging>(&web, query).await;
     let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Payments { page, rows })
 }
@@ -97,7 +97,7 @@ impl Payments {
 }
 
 /// A field as HiPay wrote it.
-struct Field {
+struct DetailField {
     /// Name for people; HiPay's name if there is no other.
     label: String,
     /// HiPay's name of the field.
@@ -110,7 +110,7 @@ struct Group {
     /// Name of the group: `transaction`, `order`, …
     name: &'static str,
     title: String,
-    fields: Vec<Field>,
+    fields: Vec<DetailField>,
 }
 
 #[derive(Template)]
@@ -302,10 +302,10 @@ fn groups(page: &PageFrame, fields: &NotificationFields) -> Vec<Group> {
     let field = |name: &str| {
         let value = fields.get(name)?.to_owned();
         let label = if is_known(name) { page.t(&text_of(name)) } else { name.to_owned() };
-        Some(Field { label, name: name.to_owned(), value })
+        Some(DetailField { label, name: name.to_owned(), value })
     };
     let group =
-        |name: &'static str, fields: Vec<Field>| Group { name, title: page.t(&format!("fields-{name}")), fields };
+        |name: &'static str, fields: Vec<DetailField>| Group { name, title: page.t(&format!("fields-{name}")), fields };
     let mut groups: Vec<Group> =
         GROUPS.iter().map(|(name, names)| group(name, names.iter().filter_map(|name| field(name)).collect())).collect();
     let others = fields.iter().map(|(name, _)| name).filter(|name| !is_known(name));

@@ -24,7 +24,7 @@ use crate::web::problem::Problem;
 use crate::web::session::safe_next;
 
 /// Upper bound on operations listed before the confirmation.
-const SHOWN: usize = 100;
+const MAX_SHOWN: usize = 100;
 
 /// Operations to retry, by what retries them.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl RetryPlan {
     }
 
     /// Returns a digest of the operations as they were shown, by which a later change is detected.
-    fn mark(&self) -> String {
+    fn digest(&self) -> String {
         let mark: Vec<String> = self
             .all()
             .map(|operation| format!("{}:{}:{}", operation.id, operation.amount.minor(), operation.status.code()))
@@ -99,16 +99,16 @@ impl Confirm {
             Problem::new(StatusCode::CONFLICT, msg!("problem-total"))
         })?;
         let count = u64::try_from(plan.all().count()).unwrap_or(u64::MAX);
-        let action = page.address.here();
-        Ok(Self { mark: plan.mark(), page, plan, totals, count, action, back, changed })
+        let action = page.address.current();
+        Ok(Self { mark: plan.digest(), page, plan, totals, count, action, back, changed })
     }
 
-    fn shown(&self) -> impl Iterator<Item = &Operation> {
-        self.plan.all().take(SHOWN)
+    fn shown_operations(&self) -> impl Iterator<Item = &Operation> {
+        self.plan.all().take(MAX_SHOWN)
     }
 
     fn hidden(&self) -> u64 {
-        u64::try_from(self.plan.all().count().saturating_sub(SHOWN)).unwrap_or(u64::MAX)
+        u64::try_from(self.plan.all().count().saturating_sub(MAX_SHOWN)).unwrap_or(u64::MAX)
     }
 
     fn number(&self, operations: &[Operation]) -> u64 {
@@ -165,7 +165,7 @@ pub(super) struct Confirmed {
 }
 
 /// Retries the operations that pass the filters, if they are still what was confirmed.
-pub(super) async fn take_up_all(
+pub(super) async fn retry_all(
     State(web): State<Web>,
     page: PageFrame,
     operator: Operator,
@@ -173,11 +173,11 @@ pub(super) async fn take_up_all(
     Checked(confirmed): Checked<Confirmed>,
 ) -> Result<Response, Problem> {
     let (plan, back) = matching(&web, &query.unwrap_or_default()).await?;
-    take_up(&web, page, &operator, plan, back, &confirmed).await
+    retry(&web, page, &operator, plan, back, &confirmed).await
 }
 
 /// Retries one operation, if it is still what was confirmed.
-pub(super) async fn take_up_one(
+pub(super) async fn retry_one(
     State(web): State<Web>,
     page: PageFrame,
     operator: Operator,
@@ -185,10 +185,10 @@ pub(super) async fn take_up_one(
     Checked(confirmed): Checked<Confirmed>,
 ) -> Result<Response, Problem> {
     let plan = only(&web, id).await?;
-    take_up(&web, page, &operator, plan, format!("/dashboard/transfers/{id}"), &confirmed).await
+    retry(&web, page, &operator, plan, format!("/dashboard/transfers/{id}"), &confirmed).await
 }
 
-async fn take_up(
+async fn retry(
     web: &Web,
     page: PageFrame,
     Operator(caller): &Operator,
@@ -196,7 +196,7 @@ async fn take_up(
     back: String,
     confirmed: &Confirmed,
 ) -> Result<Response, Problem> {
-    if plan.mark() != confirmed.mark {
+    if plan.digest() != confirmed.mark {
         return show(StatusCode::CONFLICT, &Confirm::of(page, plan, back, true)?);
     }
     let (mut transfers, mut withdrawals) = (!plan.transfers.is_empty(), !plan.withdrawals.is_empty());

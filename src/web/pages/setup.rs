@@ -15,7 +15,7 @@ use tower_http::compression::CompressionLayer;
 use super::page::{PageFrame, show};
 use super::{ASSETS, assets, guarded, language};
 use crate::admin::check::Finding;
-use crate::admin::setup::{ASKED, Field, FieldKind, FirstRun, FormValues, SetupSession, all_asked, id_of};
+use crate::admin::setup::{ASKED, Field, FieldKind, FirstRun, FormValues, SetupSession, all_fields, id_of};
 use crate::config::{ConfigDraft, ConfigErrors};
 use crate::domain::session::is_same;
 use crate::platform::secret::Secret;
@@ -40,31 +40,31 @@ pub(in crate::web) fn router(setup: &FirstRun) -> Router {
         .layer(middleware::from_fn(guarded))
         .route(ASSETS, get(assets::asset))
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn(only_here));
+        .layer(middleware::from_fn(require_local));
     let routes = Router::new()
         .route("/healthz", get(health::alive))
-        .route("/readyz", any(not_yet))
-        .route("/notifications/{*kind}", any(not_yet))
-        .route("/api/{*path}", any(not_yet))
-        .route("/", get(elsewhere).post(not_yet))
+        .route("/readyz", any(needs_settings))
+        .route("/notifications/{*kind}", any(needs_settings))
+        .route("/api/{*path}", any(needs_settings))
+        .route("/", get(redirect_to_setup).post(needs_settings))
         .merge(pages)
-        .fallback(elsewhere);
+        .fallback(redirect_to_setup);
     limits::outermost(limits::bounded(routes)).with_state(setup.clone())
 }
 
 /// Answers requests that need settings.
-async fn not_yet() -> Problem {
+async fn needs_settings() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-setup-first")).again_after(60)
 }
 
 /// Redirects every other address to the setup page.
-async fn elsewhere() -> Redirect {
+async fn redirect_to_setup() -> Redirect {
     Redirect::to(HERE)
 }
 
 /// Lets a request through only from this machine, or from the end of a tunnel to it, and not from a page of another
 /// site whose name has been made to resolve to this machine.
-async fn only_here(request: Request, next: Next) -> Response {
+async fn require_local(request: Request, next: Next) -> Response {
     let socket = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let headers = request.headers();
     let is_local = socket.is_some_and(|address| address.is_loopback());
@@ -125,17 +125,17 @@ struct Code {
 }
 
 /// Returns the visit of the person who has typed the code, by the cookie.
-fn visit(setup: &FirstRun, headers: &HeaderMap) -> Option<SetupSession> {
-    setup.visit(cookies(headers, COOKIE).next()?)
+fn current_session(setup: &FirstRun, headers: &HeaderMap) -> Option<SetupSession> {
+    setup.session_of(cookies(headers, COOKIE).next()?)
 }
 
 async fn form(State(setup): State<FirstRun>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
-    let Some(visit) = visit(&setup, &headers) else {
+    let Some(visit) = current_session(&setup, &headers) else {
         let page = PageFrame::before_settings(&headers, &uri, String::new());
         return show(StatusCode::OK, &AccessCodePage { page, refusal: None });
     };
     let page = PageFrame::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
-    questions(&setup, page, visit, Wrong::default()).await
+    show_form(&setup, page, visit, Wrong::default()).await
 }
 
 async fn enter(
@@ -147,7 +147,8 @@ async fn enter(
     if comes_from_elsewhere(&headers) {
         return Ok(Redirect::to(HERE).into_response());
     }
-    let entered = setup.enter(typed.code.expose()).map_err(|_| Problem::unavailable(msg!("problem-no-random"), 30))?;
+    let entered =
+        setup.enter_code(typed.code.expose()).map_err(|_| Problem::unavailable(msg!("problem-no-random"), 30))?;
     let Some(token) = entered else {
         let page = PageFrame::before_settings(&headers, &uri, String::new()).at(super::Address::new(HERE, None));
         let refusal = Some(page.t("setup-code-wrong"));
@@ -185,29 +186,29 @@ async fn save(
     uri: Uri,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
-    let Some(mut visit) = visit(&setup, &headers) else { return Ok(Redirect::to(HERE).into_response()) };
+    let Some(mut visit) = current_session(&setup, &headers) else { return Ok(Redirect::to(HERE).into_response()) };
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if comes_from_elsewhere(&headers) || !is_same(field(CSRF_FIELD).unwrap_or_default(), visit.csrf.expose()) {
         return Err(Problem::new(StatusCode::FORBIDDEN, msg!("problem-not-of-page")));
     }
-    take(&mut visit.typed, field);
-    setup.keep(&visit);
+    take_values(&mut visit.typed, field);
+    setup.store_values(&visit);
     let page = PageFrame::before_settings(&headers, &uri, visit.csrf.expose().to_owned());
     let draft = match draft(&setup, &visit.typed).await? {
         Ok(draft) => draft,
-        Err(wrong) => return questions(&setup, page, visit, wrong).await,
+        Err(wrong) => return show_form(&setup, page, visit, wrong).await,
     };
     let config = match draft.config() {
         Ok(config) => config,
         Err(mistakes) => {
             let wrong = Wrong { mistakes: Some(mistakes), ..Wrong::default() };
-            return questions(&setup, page, visit, wrong).await;
+            return show_form(&setup, page, visit, wrong).await;
         }
     };
     if field("insist").is_none() {
-        let findings = setup.look(config).await;
-        if findings.any_bad() {
-            return questions(&setup, page, visit, Wrong { findings: findings.0, ..Wrong::default() }).await;
+        let findings = setup.check_remotes(config).await;
+        if findings.has_defect() {
+            return show_form(&setup, page, visit, Wrong { findings: findings.0, ..Wrong::default() }).await;
         }
     }
     let writing = setup.clone();
@@ -217,14 +218,14 @@ async fn save(
         Err(error) => {
             let file = setup.file().display().to_string();
             let problem = page.t2("setup-not-written", ("file", file), ("problem", error.to_string()));
-            questions(&setup, page, visit, Wrong::of(problem)).await
+            show_form(&setup, page, visit, Wrong::of(problem)).await
         }
     }
 }
 
 /// Takes over the typed values. A secret that is left empty stays as it was, since it was not shown.
-fn take<'a>(typed: &mut FormValues, field: impl Fn(&str) -> Option<&'a str>) {
-    for asked in all_asked() {
+fn take_values<'a>(typed: &mut FormValues, field: impl Fn(&str) -> Option<&'a str>) {
+    for asked in all_fields() {
         let Some(value) = field(asked.key) else { continue };
         match asked.kind {
             FieldKind::Secret if value.is_empty() => {}
@@ -255,7 +256,7 @@ async fn draft(setup: &FirstRun, typed: &FormValues) -> Result<Result<ConfigDraf
 }
 
 /// Shows the page with the typed values and what is wrong with them.
-async fn questions(setup: &FirstRun, page: PageFrame, visit: SetupSession, wrong: Wrong) -> Result<Response, Problem> {
+async fn show_form(setup: &FirstRun, page: PageFrame, visit: SetupSession, wrong: Wrong) -> Result<Response, Problem> {
     let known = draft(setup, &FormValues::new()).await?.map(|draft| draft.known()).unwrap_or_default();
     let Wrong { mistakes, mut problems, findings, unchangeable } = wrong;
     if let Some(key) = unchangeable {
@@ -299,7 +300,7 @@ async fn questions(setup: &FirstRun, page: PageFrame, visit: SetupSession, wrong
         (page.t(&format!("setup-{name}")), settings.iter().map(question).collect())
     };
     let sections: Vec<(String, Vec<Question>)> = ASKED.iter().map(section).collect();
-    let is_asked = |key: &str| all_asked().any(|asked| asked.key == key);
+    let is_asked = |key: &str| all_fields().any(|asked| asked.key == key);
     let others = mistakes.iter().filter(|mistake| !mistake.key.as_deref().is_some_and(is_asked));
     problems.extend(others.map(|mistake| Message::from(mistake).in_words(page.texts())));
     let refused = !mistakes.is_empty() || !problems.is_empty() || !findings.is_empty();

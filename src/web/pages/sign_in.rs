@@ -52,7 +52,7 @@ pub(super) async fn form(page: PageFrame, Query(wanted): Query<WantedPage>) -> R
 }
 
 /// Signs in and redirects to the page that the person wanted.
-pub(super) async fn enter(
+pub(super) async fn sign_in(
     State(web): State<Web>,
     page: PageFrame,
     peer: Peer,
@@ -128,7 +128,7 @@ pub(super) struct Leaving {
 }
 
 /// Signs out: here, or everywhere this person is signed in.
-pub(super) async fn leave(
+pub(super) async fn sign_out(
     State(web): State<Web>,
     peer: Peer,
     caller: Caller,

@@ -23,7 +23,7 @@ pub(super) async fn list(
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let found = lists::found::<TransactionFilter, Paging>(&web, query).await;
+    let found = lists::query_records::<TransactionFilter, Paging>(&web, query).await;
     let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Transactions { page, rows })
 }

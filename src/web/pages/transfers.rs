@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::choices::{OfferedChoice, offered};
+use super::choices::{OfferedChoice, offered_choices};
 use super::page::{ExplanationView, ListRows, PageFrame, show};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::explanation::explain;
@@ -36,7 +36,7 @@ pub(super) async fn list(
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let found = lists::found::<OperationFilter, Paging>(&web, query).await;
+    let found = lists::query_records::<OperationFilter, Paging>(&web, query).await;
     let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Transfers { page, rows })
 }
@@ -132,9 +132,9 @@ pub(super) async fn operation(State(web): State<Web>, page: PageFrame, Id(id): I
     let events = story(&page, &operation, &notifications);
     let (transfer, withdrawal) = operation.status.columns();
     let (transfer, withdrawal) = ((PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal));
-    let told = page.told(explain(&operation));
+    let told = page.explanations(explain(&operation));
     let can_be_retried = page.may_change() && operation.is_unpaid();
-    let choices = if page.may_change() { offered(&page, &operation) } else { Vec::new() };
+    let choices = if page.may_change() { offered_choices(&page, &operation) } else { Vec::new() };
     let page = OperationPage { page, operation, transfer, withdrawal, vendor, told, can_be_retried, choices, events };
     show(StatusCode::OK, &page)
 }
@@ -248,8 +248,8 @@ impl Transfers {
         tone(&column) == "bad"
     }
 
-    fn told(&self, operation: &Operation) -> Vec<ExplanationView> {
-        self.page.told(explain(operation))
+    fn explanations(&self, operation: &Operation) -> Vec<ExplanationView> {
+        self.page.explanations(explain(operation))
     }
 
     fn is_commission(&self, operation: &Operation) -> bool {

@@ -51,7 +51,7 @@ pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id
     });
     let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor"));
     let (vendor, operations, notifications, lines) = found.await?.ok_or_else(no_such)?;
-    let reasons = page.told(explain_vendor(&vendor));
+    let reasons = page.explanations(explain_vendor(&vendor));
     show(StatusCode::OK, &VendorPage { page, vendor, reasons, operations, notifications, lines })
 }
 

@@ -40,7 +40,7 @@ struct VendorRow {
 
 impl VendorRow {
     fn of(page: &PageFrame, vendor: Vendor) -> Self {
-        let told = if vendor.status() == "success" { Vec::new() } else { page.told(explain_vendor(&vendor)) };
+        let told = if vendor.status() == "success" { Vec::new() } else { page.explanations(explain_vendor(&vendor)) };
         Self { told, item: VendorFilter::item(vendor) }
     }
 }
@@ -51,7 +51,7 @@ pub(super) async fn list(
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let found = lists::found::<VendorFilter, Paging>(&web, query).await;
+    let found = lists::query_records::<VendorFilter, Paging>(&web, query).await;
     let found = found.map(|found| found.map(|vendor| VendorRow::of(&page, vendor)));
     let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })

@@ -34,7 +34,7 @@ pub(super) async fn list(
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let found = lists::found::<VoucherFilter, Paging>(&web, query).await;
+    let found = lists::query_records::<VoucherFilter, Paging>(&web, query).await;
     let rows = ListRows::of(found, &page)?;
     show(rows.status(), &Vouchers { page, rows })
 }
@@ -72,8 +72,8 @@ impl Vouchers {
         tone(record.state())
     }
 
-    fn told(&self, record: &VoucherRecord) -> Vec<ExplanationView> {
-        self.page.told(record.held.iter().map(explain_voucher).collect())
+    fn explanations(&self, record: &VoucherRecord) -> Vec<ExplanationView> {
+        self.page.explanations(record.held.iter().map(explain_voucher).collect())
     }
 
     fn state(&self, record: &VoucherRecord) -> String {
@@ -86,7 +86,7 @@ impl Vouchers {
 }
 
 /// A choice as it is offered.
-struct OfferedChoice {
+struct OfferedVoucherChoice {
     choice: VoucherChoice,
     /// Explanation of the effect.
     text: String,
@@ -100,27 +100,27 @@ struct VoucherPage {
     record: VoucherRecord,
     operations: Vec<Operation>,
     told: Vec<ExplanationView>,
-    choices: Vec<OfferedChoice>,
+    choices: Vec<OfferedVoucherChoice>,
 }
 
 /// Shows one voucher: its state, its operations, and the choices made on it.
 pub(super) async fn voucher(State(web): State<Web>, page: PageFrame, Name(id): Name) -> Result<Response, Problem> {
-    let (record, operations) = known(&web, &id).await?;
-    let told = page.told(record.held.iter().map(explain_voucher).collect());
-    let offer = |choice: VoucherChoice| OfferedChoice {
+    let (record, operations) = known_voucher(&web, &id).await?;
+    let told = page.explanations(record.held.iter().map(explain_voucher).collect());
+    let offer = |choice: VoucherChoice| OfferedVoucherChoice {
         choice,
         text: page.t(&format!("vouchers-{}-text", choice.name())),
         needs_reason: choice == VoucherChoice::Settle,
     };
     let applies =
         |choice: &VoucherChoice| page.may_change() && jobs::refuses_voucher_choice(&record, *choice).is_none();
-    let choices: Vec<OfferedChoice> =
+    let choices: Vec<OfferedVoucherChoice> =
         [VoucherChoice::Release, VoucherChoice::Settle].into_iter().filter(applies).map(offer).collect();
     show(StatusCode::OK, &VoucherPage { page, record, operations, told, choices })
 }
 
 /// Returns the voucher and the operations that it has made, or a 404.
-async fn known(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), Problem> {
+async fn known_voucher(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-name"));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
     let found = web.context.store.reading(move |reader| {
@@ -190,7 +190,7 @@ pub(super) async fn choose(
     Name(id): Name,
     Checked(chosen): Checked<VoucherChoiceForm>,
 ) -> Result<Response, Problem> {
-    let (record, _) = known(&web, &id).await?;
+    let (record, _) = known_voucher(&web, &id).await?;
     if seen(&record) != chosen.seen {
         return Err(Problem::new(StatusCode::CONFLICT, msg!("vouchers-changed-since")));
     }

@@ -26,7 +26,7 @@ use crate::platform::secret::Secret;
 use crate::store::{Query, StoreError, View};
 
 /// Characters of a typed login that are logged.
-const LOGIN_LOGGED: usize = 100;
+const MAX_LOGIN_LOGGED: usize = 100;
 /// Document with the secret that the marks of known devices are made with.
 const DEVICE_SECRET: &str = "sign-in/device-secret";
 /// Number of sessions that one write ends.
@@ -94,7 +94,7 @@ pub async fn sign_in(
     peer: Peer,
     device: Option<&Secret>,
 ) -> Result<NewSession, SignInRefused> {
-    let (config, now, login) = (web.settings.get(), web.context.clock.for_people(), login.trim());
+    let (config, now, login) = (web.settings.get(), web.context.clock.wall_now(), login.trim());
     let address = peer.address;
     let of_address = SignInAttempts::of_address(address);
     if cookie::is_in_the_clear(&config, peer) {
@@ -115,14 +115,14 @@ pub async fn sign_in(
         (Some(of_address.clone()), vec![of_account.clone(), of_both.clone()])
     };
     let wait = count_as_failed(web, waits, counted, now).await.inspect_err(|refused| {
-        tracing::debug!(action = "sign-in", "'{}' was turned away at {address}: {refused}", typed(login));
+        tracing::debug!(action = "sign-in", "'{}' was turned away at {address}: {refused}", typed_login(login));
     })?;
     let found = if is_known_device {
-        web.passwords.whose_on_known_device(&config, login, password).await
+        web.passwords.find_user_on_known_device(&config, login, password).await
     } else if is_known {
-        web.passwords.whose_of_known(&config, login, password).await
+        web.passwords.find_user_of_known_address(&config, login, password).await
     } else {
-        web.passwords.whose(&config, login, password).await
+        web.passwords.find_user(&config, login, password).await
     };
     let Some(person) = found else {
         let wait = if wait.is_zero() {
@@ -130,7 +130,7 @@ pub async fn sign_in(
         } else {
             format!("; the next attempt has to wait for {} s", wait.as_secs())
         };
-        tracing::warn!(action = "sign-in", "'{}' was refused from {address}{wait}", typed(login));
+        tracing::warn!(action = "sign-in", "'{}' was refused from {address}{wait}", typed_login(login));
         return Err(SignInRefused::Wrong);
     };
     let token = random::secret()?;
@@ -149,7 +149,7 @@ pub async fn sign_in(
         // Attempts at other accounts from here stay counted.
         let forgiven = writer.get::<SignInAttempts>(&of_both)?.map_or(0, |attempts| attempts.failures);
         if let Some(mut attempts) = writer.get::<SignInAttempts>(&of_address)? {
-            attempts.forgive(forgiven);
+            attempts.reduce(forgiven);
             if attempts.failures == 0 {
                 writer.delete::<SignInAttempts>(&of_address)?;
             } else {
@@ -198,7 +198,7 @@ async fn device_secret(web: &Web) -> Result<Secret, SignInRefused> {
 /// password.
 fn is_device_of(config: &Config, login: &str, secret: &Secret, shown: Option<&Secret>) -> bool {
     let Some(shown) = shown else { return false };
-    let mut people = passwords::people(config).filter(|person| is_same(&person.name, login));
+    let mut people = passwords::all_users(config).filter(|person| is_same(&person.name, login));
     people.any(|person| is_same(&bound_to(secret, &person.name, &person.password), shown.expose()))
 }
 
@@ -233,7 +233,7 @@ async fn count_as_failed(
             let known = writer.get::<SignInAttempts>(key)?;
             let mut attempts = known.unwrap_or_else(|| SignInAttempts::none(key.clone(), now));
             attempts.count(now);
-            if Some(key) == counted.first() && attempts.is_to_be_told() {
+            if Some(key) == counted.first() && attempts.is_alert_due() {
                 told = Some(attempts.failures);
             }
             writer.put(&attempts)?;
@@ -264,13 +264,17 @@ fn wait_of(view: &impl View, key: Option<&String>, now: Timestamp) -> Result<Sig
 const UNATTENDED: &str = "x-unattended";
 
 /// Returns the typed login, fit for a line of the log.
-fn typed(login: &str) -> String {
-    login.chars().filter(|letter| !letter.is_control()).take(LOGIN_LOGGED).collect()
+fn typed_login(login: &str) -> String {
+    login.chars().filter(|letter| !letter.is_control()).take(MAX_LOGIN_LOGGED).collect()
 }
 
 /// Returns the session that a request carries and the current role of its person; `None` without a valid session.
-pub(super) async fn shown(web: &Web, headers: &HeaderMap, peer: Peer) -> Result<Option<(Session, Role)>, StoreError> {
-    let (config, now) = (web.settings.get(), web.context.clock.for_people());
+pub(super) async fn current_session(
+    web: &Web,
+    headers: &HeaderMap,
+    peer: Peer,
+) -> Result<Option<(Session, Role)>, StoreError> {
+    let (config, now) = (web.settings.get(), web.context.clock.wall_now());
     let Some(token) = cookie::token(&config, peer, headers) else { return Ok(None) };
     let key = key_of(&token);
     let found = match web.context.store.reading(move |reader| reader.get::<Session>(&key)).await {
@@ -281,19 +285,19 @@ pub(super) async fn shown(web: &Web, headers: &HeaderMap, peer: Peer) -> Result<
         found => found?,
     };
     let Some(session) = found.filter(|session| session.is_valid(now)) else { return Ok(None) };
-    let person = passwords::people(&config).find(|person| {
+    let person = passwords::all_users(&config).find(|person| {
         person.name == session.person && is_same(&bound_to(&token, &person.name, &person.password), &session.bound_to)
     });
     let Some(person) = person else { return Ok(None) };
     // A page that refreshes itself does not prove that somebody is in front of it.
     if session.is_to_be_seen(now) && !headers.contains_key(UNATTENDED) {
-        see(web, session.key.clone(), now).await;
+        record_use(web, session.key.clone(), now).await;
     }
     Ok(Some((session, person.role)))
 }
 
 /// Records that a session is in use. A failure is only logged: it must not hold up the page.
-async fn see(web: &Web, key: String, now: Timestamp) {
+async fn record_use(web: &Web, key: String, now: Timestamp) {
     let seen = web.context.store.write(move |writer| {
         // The session may have been ended, or seen, in the meantime.
         let known = writer.get::<Session>(&key)?;

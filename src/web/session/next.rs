@@ -3,7 +3,7 @@
 /// Path of the overview.
 const HOME: &str = "/dashboard";
 /// Upper bound on the length of an address of ours.
-const LONGEST: usize = 2_000;
+const MAX_LENGTH: usize = 2_000;
 
 /// Returns `text` if it is the path of a page of ours, with its query; the overview otherwise. The text may come from
 /// anybody: an address that a browser could take for another host, or that could mean another path than it seems, is
@@ -19,7 +19,7 @@ fn is_safe(text: &str) -> bool {
     let is_door = ["/dashboard/login", "/dashboard/logout"].contains(&path.trim_end_matches('/'));
     is_ours
         && !is_door
-        && text.len() <= LONGEST
+        && text.len() <= MAX_LENGTH
         && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && !text.contains("//")
         && path.split('/').all(is_plain_segment)
@@ -85,7 +85,7 @@ mod tests {
         ] {
             assert_eq!(safe_next(text), HOME, "{text}");
         }
-        assert_eq!(safe_next(&format!("/dashboard?q={}", "a".repeat(LONGEST))), HOME);
+        assert_eq!(safe_next(&format!("/dashboard?q={}", "a".repeat(MAX_LENGTH))), HOME);
     }
 
     proptest! {

@@ -15,14 +15,14 @@ use crate::platform::secret::Secret;
 
 /// Upper bound on passwords compared with an Argon2id hash at once: each takes a processor and, by default, 19 MiB for
 /// a moment.
-const AT_ONCE: usize = 2;
+const MAX_CONCURRENT: usize = 2;
 
 /// Upper bound on passwords from known addresses compared at once.
-const KNOWN_AT_ONCE: usize = 4;
+const MAX_KNOWN_AT_ONCE: usize = 4;
 
 /// Time that a wrong password from a known address keeps its turn: no one there is refused, but guessing takes time all
 /// the same.
-const WRONG_TAKES: Duration = Duration::from_secs(1);
+const WRONG_PASSWORD_DELAY: Duration = Duration::from_secs(1);
 
 /// A person who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) struct Person {
 }
 
 /// Returns everyone who may sign in by the current settings. The technical account comes first; it is an operator.
-pub(super) fn people(config: &Config) -> impl Iterator<Item = Person> {
+pub(super) fn all_users(config: &Config) -> impl Iterator<Item = Person> {
     let technical =
         Person { name: config.hipay.login.clone(), role: Role::Operator, password: config.hipay.password.clone() };
     let users = config.dashboard.users.iter().map(|user| Person {
@@ -57,9 +57,9 @@ pub struct Passwords {
 impl Default for Passwords {
     fn default() -> Self {
         Self {
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            turns_of_known: Arc::new(Semaphore::new(KNOWN_AT_ONCE)),
-            turns_of_devices: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            turns_of_known: Arc::new(Semaphore::new(MAX_KNOWN_AT_ONCE)),
+            turns_of_devices: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             verified: Arc::default(),
         }
     }
@@ -73,7 +73,7 @@ impl Passwords {
 
     /// Compares like [`Passwords::whose`], for a device on which somebody has signed in to this account before: guesses
     /// from elsewhere do not hold it up.
-    pub(super) async fn whose_on_known_device(
+    pub(super) async fn find_user_on_known_device(
         &self,
         config: &Config,
         login: &str,
@@ -84,13 +84,18 @@ impl Passwords {
 
     /// Compares like [`Passwords::whose`], for an address from which somebody has signed in to this account before:
     /// guesses from elsewhere do not hold it up.
-    pub(super) async fn whose_of_known(&self, config: &Config, login: &str, password: &Secret) -> Option<Person> {
+    pub(super) async fn find_user_of_known_address(
+        &self,
+        config: &Config,
+        login: &str,
+        password: &Secret,
+    ) -> Option<Person> {
         let turn = Arc::clone(&self.turns_of_known).acquire_owned().await.ok()?;
         let person = self.compare(config, login, password, &Arc::new(Semaphore::new(1))).await;
         if person.is_none() {
             // Also if the caller goes away.
             tokio::spawn(async move {
-                tokio::time::sleep(WRONG_TAKES).await;
+                tokio::time::sleep(WRONG_PASSWORD_DELAY).await;
                 drop(turn);
             });
         }
@@ -100,12 +105,12 @@ impl Passwords {
     /// Returns the person that login and password belong to, if any. If there are users, one hash is compared whatever
     /// is wrong, so that the time reveals nothing. For an unknown user it is the hash of the first, which was most
     /// likely made at the same cost.
-    pub(super) async fn whose(&self, config: &Config, login: &str, password: &Secret) -> Option<Person> {
+    pub(super) async fn find_user(&self, config: &Config, login: &str, password: &Secret) -> Option<Person> {
         self.compare(config, login, password, &self.turns).await
     }
 
     async fn compare(&self, config: &Config, login: &str, password: &Secret, turns: &Arc<Semaphore>) -> Option<Person> {
-        let mut people = people(config);
+        let mut people = all_users(config);
         let technical = people.next();
         let users: Vec<Person> = people.collect();
         let named = users.iter().find(|user| is_same(&user.name, login));

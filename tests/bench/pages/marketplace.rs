@@ -87,7 +87,7 @@ pub(super) fn operation(nth: u64, size: &Size) -> Operation {
     let mut operation = lived_since(nth, shop_of(nth, size), born, end);
     if let Some(event) = last {
         let message = Message::quoting("HiPay refused it (3): the account has been closed by its holder");
-        operation.happen(event, &message, operation.updated_at + SignedDuration::from_mins(5)).unwrap();
+        operation.apply_event(event, &message, operation.updated_at + SignedDuration::from_mins(5)).unwrap();
     }
     // A cycle every ten days.
     let day = born.in_tz("UTC").unwrap().date();
@@ -183,7 +183,7 @@ pub(super) fn payment(nth: u64, size: &Size) -> CustomerPayment {
     let arrival = |notification| Arrival { notification, received_at: at };
     let notice = PaymentNotice::read(fields).unwrap();
     let mut payment = CustomerPayment::new(notice.clone(), arrival(nth));
-    payment.take(notice, arrival(nth + size.payments));
+    payment.add_notification(notice, arrival(nth + size.payments));
     payment
 }
 

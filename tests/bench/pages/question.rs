@@ -14,7 +14,7 @@ use super::sqlite::Sql;
 /// Number of places of a list that are tried.
 const PLACES: i64 = 100;
 /// Upper bound on the results of a search that are read, as on the pages.
-const FOUND_AT_MOST: usize = 150;
+const MAX_FOUND: usize = 150;
 
 /// A question about a list.
 pub(super) struct Question {
@@ -197,7 +197,7 @@ impl Asked {
 }
 
 fn search<R: Shelf>(reader: &StoreReader<'_>, prefix: &str) -> Result<Answer<R>, StoreError> {
-    let query = Query::group(R::SEARCH, ()).beginning_with(prefix).limit(FOUND_AT_MOST);
+    let query = Query::group(R::SEARCH, ()).beginning_with(prefix).limit(MAX_FOUND);
     let found = reader.keys::<R>(&query)?;
     let mut seen = BTreeSet::new();
     let mut records = Vec::new();

@@ -34,7 +34,7 @@ pub(super) struct Served {
 impl Served {
     /// Serves the store in `folder`. No batch runs automatically, and the clock stands still.
     pub(super) async fn start(folder: &Path) -> Self {
-        let clock = Clock::turned_by_hand(marketplace::now());
+        let clock = Clock::manual(marketplace::now());
         let sandbox =
             Sandbox::start(SandboxOptions { clock: clock.clone(), ..SandboxOptions::default() }).await.unwrap();
         let mut settings = sandbox.credentials().parameters_yml();

@@ -10,9 +10,9 @@ use super::question::Place;
 use super::shelf::Shelf;
 
 /// Upper bound on counted rows, one more than our store counts.
-const COUNTED_AT_MOST: u64 = 5_001;
+const MAX_COUNTED: u64 = 5_001;
 /// Upper bound on the results of a search that are read, as in our store.
-const FOUND_AT_MOST: u64 = 150;
+const MAX_FOUND: u64 = 150;
 
 /// Opens the database in `folder`.
 pub(super) fn open(folder: &Path) -> Connection {
@@ -113,7 +113,7 @@ impl Sql {
         let count = if exact {
             count_all.clone()
         } else {
-            format!("SELECT count(*) FROM (SELECT 1 FROM {table} {all} LIMIT {COUNTED_AT_MOST})")
+            format!("SELECT count(*) FROM (SELECT 1 FROM {table} {all} LIMIT {MAX_COUNTED})")
         };
         if let Some((at, key)) = &place.after {
             conditions.push(format!("(at, key) {} (?, ?)", if earliest_first { ">" } else { "<" }));
@@ -130,7 +130,7 @@ impl Sql {
         let table = R::TABLE;
         // The upper end of the range sorts after every letter.
         let values = vec![Value::Text(prefix.to_owned()), Value::Text(format!("{prefix}\u{10ffff}"))];
-        let keys = format!("SELECT key FROM {table}_search WHERE text >= ? AND text < ? LIMIT {FOUND_AT_MOST}");
+        let keys = format!("SELECT key FROM {table}_search WHERE text >= ? AND text < ? LIMIT {MAX_FOUND}");
         let count = format!("SELECT count(DISTINCT key) FROM ({keys})");
         Self {
             page: format!("SELECT json FROM {table} WHERE key IN ({keys}) ORDER BY at DESC, key DESC LIMIT 50"),

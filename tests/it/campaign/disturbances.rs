@@ -449,7 +449,7 @@ impl Campaign {
     async fn lose_memory(&mut self) -> Option<String> {
         self.held.clear();
         self.forget_what_came_back();
-        self.world.let_go().await;
+        self.world.release_store().await;
         std::fs::remove_dir_all(self.world.data()).unwrap();
         self.world.restart().await;
         self.is_bound().await;
@@ -459,7 +459,7 @@ impl Campaign {
     }
 
     async fn back_up(&mut self) -> Option<String> {
-        self.world.let_go().await;
+        self.world.release_store().await;
         let folder = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(self.world.data()).unwrap() {
             let entry = entry.unwrap();
@@ -477,7 +477,7 @@ impl Campaign {
         let backup = self.rng.choice(0..self.backups.len())?;
         let whole = self.rng.bool();
         self.forget_what_came_back();
-        self.world.let_go().await;
+        self.world.release_store().await;
         let data = self.world.data();
         if whole {
             std::fs::remove_dir_all(&data).unwrap();

@@ -37,7 +37,7 @@ async fn a_batch_as_a_process_of_its_own() {
     let lines: Vec<&str> = order.lines().collect();
     let [configuration, data, time, batch] = lines.as_slice() else { panic!("not an order: {order}") };
     let (configuration, data) = (PathBuf::from(configuration), PathBuf::from(data));
-    let clock = Clock::turned_by_hand(time.parse().unwrap());
+    let clock = Clock::manual(time.parse().unwrap());
     let wiring = Wiring { clock, manners: manners(), ..Wiring::default() };
     let open = move || {
         let config = Config::load(&configuration, std::iter::empty()).unwrap_or_else(|errors| panic!("{errors}"));
@@ -87,7 +87,7 @@ impl Campaign {
         // Later ones are reached less often: a batch has few of each.
         let nth = if self.rng.bool() { 1 } else { self.rng.u32(1..4) };
         let executed_later = self.rng.bool();
-        self.world.let_go().await;
+        self.world.release_store().await;
         let mut pause = self.world.sandbox.pause_at(endpoint, moment, nth);
         let mut process = self.world.process_of(command);
         let mut child = process.spawn().unwrap();

@@ -11,7 +11,7 @@ use crate::web::lists::{self, BatchCommand, BatchFilter, PageParams};
 use crate::web::problem::Problem;
 
 /// Upper bound on failed items shown with a batch; the log has them all.
-const FAILURES_SHOWN: usize = 20;
+const MAX_FAILURES_SHOWN: usize = 20;
 
 /// A page of the list.
 pub(super) struct BatchesPage {
@@ -25,7 +25,7 @@ pub(super) struct BatchesPage {
 impl BatchesPage {
     /// Reads the page that the address requests; the progress of a running batch comes from the batch itself.
     pub(super) async fn read(web: &Web, page: &PageFrame) -> Result<Self, Problem> {
-        let found = lists::found::<BatchFilter, PageParams>(web, Some(page.address.query())).await;
+        let found = lists::query_records::<BatchFilter, PageParams>(web, Some(page.address.query())).await;
         let mut rows = ListRows::of(found, page)?;
         let live = web.scheduler.live().borrow().clone();
         for record in &mut rows.items {
@@ -54,7 +54,7 @@ impl BatchesPage {
         }
     }
 
-    pub(super) fn waits(&self, record: &BatchRecord) -> bool {
+    pub(super) fn is_waiting(&self, record: &BatchRecord) -> bool {
         record.state() == BatchState::Queued
     }
 
@@ -83,7 +83,7 @@ impl BatchesPage {
     /// Returns what went wrong: with the whole batch first, then with single items.
     pub(super) fn trouble(&self, page: &PageFrame, record: &BatchRecord) -> Vec<String> {
         let error = record.error.iter().map(|error| page.say(error));
-        let failures = record.failures.iter().take(FAILURES_SHOWN);
+        let failures = record.failures.iter().take(MAX_FAILURES_SHOWN);
         error.chain(failures.map(|failure| page.say(&failure.message))).collect()
     }
 }

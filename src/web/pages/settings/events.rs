@@ -18,9 +18,9 @@ use crate::web::Web;
 use crate::web::auth::Caller;
 
 /// Minimum interval between two events for a page.
-const AT_MOST_EVERY: Duration = Duration::from_millis(250);
+const MIN_INTERVAL: Duration = Duration::from_millis(250);
 /// Interval between checks of the reader's session, and between keep-alive messages.
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A source of events for a page.
 pub(super) trait Watched: Send {
@@ -28,7 +28,7 @@ pub(super) trait Watched: Send {
     fn changed(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Returns an event with the current state, if there is anything new.
-    fn news(&mut self, web: &Web, page: &PageFrame) -> Option<Event>;
+    fn next_event(&mut self, web: &Web, page: &PageFrame) -> Option<Event>;
 }
 
 /// The state of one stream of events.
@@ -42,7 +42,7 @@ struct Watcher<T> {
 }
 
 /// Streams the state of `watched` at once and whenever it changes. Ends with the session, and when the process stops.
-pub(super) fn tell<T: Watched + 'static>(
+pub(super) fn stream<T: Watched + 'static>(
     web: Web,
     page: PageFrame,
     caller: &Caller,
@@ -53,13 +53,13 @@ pub(super) fn tell<T: Watched + 'static>(
         let event = watcher.next().await?;
         Some((Ok(event), watcher))
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(LOOKED_AT_EVERY))
+    Sse::new(events).keep_alive(KeepAlive::new().interval(CHECK_INTERVAL))
 }
 
 impl<T: Watched> Watcher<T> {
     async fn next(&mut self) -> Option<Event> {
         if !std::mem::replace(&mut self.begun, true)
-            && let Some(first) = self.watched.news(&self.web, &self.page)
+            && let Some(first) = self.watched.next_event(&self.web, &self.page)
         {
             return Some(first);
         }
@@ -67,7 +67,7 @@ impl<T: Watched> Watcher<T> {
         loop {
             let changed = tokio::select! {
                 () = stopping.cancelled() => return None,
-                changed = tokio::time::timeout(LOOKED_AT_EVERY, self.watched.changed()) => changed,
+                changed = tokio::time::timeout(CHECK_INTERVAL, self.watched.changed()) => changed,
             };
             if changed == Ok(false) || !is_signed_in(&self.web, self.session.clone()).await {
                 return None;
@@ -77,8 +77,8 @@ impl<T: Watched> Watcher<T> {
                 continue;
             }
             // Changes in the meantime go into the same event.
-            tokio::time::sleep(AT_MOST_EVERY).await;
-            if let Some(event) = self.watched.news(&self.web, &self.page) {
+            tokio::time::sleep(MIN_INTERVAL).await;
+            if let Some(event) = self.watched.next_event(&self.web, &self.page) {
                 return Some(event);
             }
         }
@@ -90,7 +90,7 @@ impl<T: Watched> Watcher<T> {
 async fn is_signed_in(web: &Web, session: Option<String>) -> bool {
     let Some(key) = session else { return false };
     let found = web.context.store.reading(move |reader| reader.get::<Session>(&key)).await;
-    found.ok().flatten().is_some_and(|session| session.is_valid(web.context.clock.for_people()))
+    found.ok().flatten().is_some_and(|session| session.is_valid(web.context.clock.wall_now()))
 }
 
 /// The running batches and the queue.
@@ -107,7 +107,7 @@ pub(in crate::web::pages) async fn events(
     caller: Caller,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let batches = QueueState { live: web.scheduler.live(), told: None };
-    tell(web, page, &caller, batches)
+    stream(web, page, &caller, batches)
 }
 
 impl Watched for QueueState {
@@ -115,7 +115,7 @@ impl Watched for QueueState {
         self.live.changed().await.is_ok()
     }
 
-    fn news(&mut self, _web: &Web, page: &PageFrame) -> Option<Event> {
+    fn next_event(&mut self, _web: &Web, page: &PageFrame) -> Option<Event> {
         let batches: Vec<_> = self.live.borrow_and_update().values().cloned().collect();
         let told = batches.iter().map(|batch| {
             let (done, total) = (batch.done(), batch.total());

@@ -43,7 +43,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) async fn look(web: &Web) -> Result<Self, Problem> {
+    pub(super) async fn measure(web: &Web) -> Result<Self, Problem> {
         let store = web.context.store.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let host = os::host_name();

@@ -83,7 +83,7 @@ struct Values {
 
 impl Values {
     fn of(config: &Config) -> Option<Self> {
-        let mut items = changes::shown(config).into_iter();
+        let mut items = changes::changeable_settings(config).into_iter();
         let (token, level) = (items.next()?, items.next()?);
         let recipients = config.mail.as_ref().map(|mail| mail.to.join(", ")).unwrap_or_default();
         Some(Self { token, level, recipients })
@@ -102,7 +102,7 @@ impl Values {
 
 /// Shows the settings page.
 pub(super) async fn overview(State(web): State<Web>, page: PageFrame, headers: HeaderMap) -> Result<Response, Problem> {
-    let told = told(&web, &page).await?;
+    let told = done_message(&web, &page).await?;
     let known = headers.get("x-list-state").and_then(|state| state.to_str().ok());
     let address = page.address.clone().except(&TOLD);
     let page = page.at(address);
@@ -123,10 +123,10 @@ async fn whole(
     refusal: Option<RefusedAction>,
     status: StatusCode,
 ) -> Result<Response, Problem> {
-    let machine = Machine::look(web).await?;
+    let machine = Machine::measure(web).await?;
     let settings = Values::of(&web.settings.get());
     let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
-    let update = UpdateView::look(web, &page).await?;
+    let update = UpdateView::check_now(web, &page).await?;
     let (commands, levels) = (BatchCommand::ALL, LogLevel::ALL);
     show(status, &SettingsPage { page, batches, machine, settings, update, commands, levels, told, refusal })
 }
@@ -140,7 +140,7 @@ async fn refuse(web: &Web, page: PageFrame, form: &'static str, problem: &Proble
 }
 
 /// Describes what the address reports as just done, in its current state.
-async fn told(web: &Web, page: &PageFrame) -> Result<Option<String>, Problem> {
+async fn done_message(web: &Web, page: &PageFrame) -> Result<Option<String>, Problem> {
     let address = &page.address;
     if !address.value("changed").is_empty() {
         return Ok(Some(page.t("settings-changed")));
@@ -152,7 +152,7 @@ async fn told(web: &Web, page: &PageFrame) -> Result<Option<String>, Problem> {
     let values = |id: &str| page.t2(id, ("batch", record.id.to_string()), ("command", page.command(&record.command)));
     let ahead = address.value("behind").parse::<u64>().ok();
     Ok(Some(match (record.state(), ahead) {
-        (BatchState::Queued, _) if address.is("joined", "true") => values("batch-told-joined"),
+        (BatchState::Queued, _) if address.has("joined", "true") => values("batch-told-joined"),
         (BatchState::Queued, Some(ahead)) => {
             let (batch, ahead) = (("batch", record.id.to_string()), ("ahead", ahead.to_string()));
             page.t2("batch-told-behind", batch, ahead)
@@ -234,7 +234,7 @@ pub(super) struct NewValues {
 }
 
 /// Changes settings in the file, in the caller's name.
-pub(super) async fn change(
+pub(super) async fn change_settings(
     State(web): State<Web>,
     page: PageFrame,
     Operator(caller): Operator,

@@ -71,8 +71,8 @@ impl OfferedRelease {
 }
 
 impl UpdateView {
-    pub(super) async fn look(web: &Web, page: &PageFrame) -> Result<Self, Problem> {
-        let known = web.guard.known().borrow().clone();
+    pub(super) async fn check_now(web: &Web, page: &PageFrame) -> Result<Self, Problem> {
+        let known = web.guard.status().borrow().clone();
         let running = running();
         let offered = |release: Release| {
             let version = release.version.to_string();

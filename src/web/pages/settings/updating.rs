@@ -90,7 +90,7 @@ impl Passage {
         }
     }
 
-    pub(super) fn took(&self, page: &PageFrame) -> Option<String> {
+    pub(super) fn duration(&self, page: &PageFrame) -> Option<String> {
         self.took.map(|took| page.span(took))
     }
 
@@ -115,11 +115,11 @@ impl Passage {
 impl UpdateStoryView {
     /// Returns the update under way, or else the last one; `None` if there was none so far.
     pub(super) fn now(web: &Web, page: &PageFrame) -> Option<Self> {
-        let known = web.guard.known().borrow().clone();
+        let known = web.guard.status().borrow().clone();
         if let Some(attempt) = known.attempt {
             return Some(Self::of_attempt(attempt));
         }
-        if let Some(errand) = web.installer.errand_now() {
+        if let Some(errand) = web.installer.pending_now() {
             let progress = web.updates.progress().borrow().clone();
             let bytes = progress.filter(|progress| progress.version == errand.version);
             let bytes = bytes.map(|bytes| (bytes.done / 1024, bytes.total.div_ceil(1024)));
@@ -159,7 +159,7 @@ impl UpdateStoryView {
             to,
             asked_by: attempt.asked_by,
             began_at: attempt.began_at,
-            steps: passages(&attempt.steps, None),
+            steps: steps(&attempt.steps, None),
             ended: None,
             reason: String::new(),
             lines: Vec::new(),
@@ -167,7 +167,7 @@ impl UpdateStoryView {
     }
 
     fn of_past(past: PastUpdate, page: &PageFrame) -> Self {
-        let steps = if past.steps.is_empty() { Vec::new() } else { passages(&past.steps, Some(&past)) };
+        let steps = if past.steps.is_empty() { Vec::new() } else { steps(&past.steps, Some(&past)) };
         Self {
             steps,
             from: past.from,
@@ -211,7 +211,7 @@ impl UpdateStoryView {
 }
 
 /// Returns the steps that were taken, and those still to come.
-fn passages(taken: &[StepTaken], over: Option<&PastUpdate>) -> Vec<Passage> {
+fn steps(taken: &[StepTaken], over: Option<&PastUpdate>) -> Vec<Passage> {
     let mut passages = vec![Passage::new("download", PassageState::Done)];
     let went_well = over.is_some_and(|past| past.outcome == UpdateOutcome::Committed);
     let rolls_back = taken.iter().any(|taken| taken.step == UpdateStep::RollBack);

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::super::page::PageFrame;
-use super::events::{Watched, tell};
+use super::events::{Watched, stream};
 use super::updating::UpdateStoryView;
 use crate::update::story::UpdateStatus;
 use crate::update::{DownloadProgress, PendingInstall};
@@ -20,7 +20,7 @@ use crate::web::Web;
 use crate::web::auth::Caller;
 
 /// Time after which a browser reconnects if the process that sent the events has ended.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
+const RETRY_INTERVAL: Duration = Duration::from_millis(300);
 
 #[derive(Template)]
 #[template(path = "update_story.html", config = "ui/askama.toml")]
@@ -44,8 +44,8 @@ pub(in crate::web::pages) async fn events(
     page: PageFrame,
     caller: Caller,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let (known, errand, progress) = (web.guard.known(), web.installer.errand(), web.updates.progress());
-    tell(web, page, &caller, UpdateEvents { known, errand, progress, told: None })
+    let (known, errand, progress) = (web.guard.status(), web.installer.pending(), web.updates.progress());
+    stream(web, page, &caller, UpdateEvents { known, errand, progress, told: None })
 }
 
 impl Watched for UpdateEvents {
@@ -57,7 +57,7 @@ impl Watched for UpdateEvents {
         }
     }
 
-    fn news(&mut self, web: &Web, page: &PageFrame) -> Option<Event> {
+    fn next_event(&mut self, web: &Web, page: &PageFrame) -> Option<Event> {
         self.known.mark_unchanged();
         self.errand.mark_unchanged();
         self.progress.mark_unchanged();
@@ -69,6 +69,6 @@ impl Watched for UpdateEvents {
             return None;
         }
         self.told = Some(told.clone());
-        Some(Event::default().event("story").data(told).retry(AGAIN_AFTER))
+        Some(Event::default().event("story").data(told).retry(RETRY_INTERVAL))
     }
 }
