@@ -5,7 +5,7 @@
 //! remembers the open troubles and the pending notices; [`crate::mail`] keeps both in the store and notifies people. If
 //! the store itself is the trouble, only this registry holds it until the store works again.
 
-mod aside;
+mod notified_file;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-pub use aside::Aside;
+pub use notified_file::Aside;
 
 use crate::config::LogLevel;
 use crate::store::{StoreError, View};

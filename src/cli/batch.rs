@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::reach::{Reached, close, read_settings};
-use super::through::{self, Batch};
+use super::connect::{Reached, close, read_settings};
+use super::service_client::{self, Batch};
 use super::{Exit, Failed, Global, output, owner, progress, runtime};
 use crate::jobs::{self, BatchEnd, BatchRecord, BatchState, Command};
 use crate::platform::clock::Clock;
@@ -20,7 +20,7 @@ pub(super) fn run(
     let settled = read_settings(global)?;
     let command = command(&settled.time_zone(global)?, Clock::system().now())?;
     match settled.connect(global)? {
-        Reached::Service(service) => match runtime()?.block_on(through::batch(service, global, command))? {
+        Reached::Service(service) => match runtime()?.block_on(service_client::batch(service, global, command))? {
             Batch::Over(record, error) => print_event(global, &record, error),
             Batch::GoesOn => Ok(Exit::Stopped),
         },

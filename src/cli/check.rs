@@ -4,9 +4,9 @@ use std::io::{BufRead, IsTerminal};
 
 use serde_json::json;
 
+use super::connect::{Reached, close, read_settings};
 use super::output::{notice, print, print_json};
-use super::reach::{Reached, close, read_settings};
-use super::{CheckArgs, Exit, Failed, Global, owner, runtime, through};
+use super::{CheckArgs, Exit, Failed, Global, owner, runtime, service_client};
 use crate::admin::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
 use crate::serve::socket::{SocketEvent, SocketRequest};
@@ -28,8 +28,8 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
         }
         Reached::Service(service) => {
             let ask = SocketRequest::Check { offline: arguments.offline };
-            let (looked, release) = runtime()?.block_on(through::request_one(service, ask))?;
-            let SocketEvent::Findings { findings: looked } = looked else { return Err(through::other(&looked)) };
+            let (looked, release) = runtime()?.block_on(service_client::request_one(service, ask))?;
+            let SocketEvent::Findings { findings: looked } = looked else { return Err(service_client::other(&looked)) };
             let folder = global.data.display().to_string();
             findings
                 .add_success(msg!("checked-store"), msg!("check-through-service", folder, version = release.version));

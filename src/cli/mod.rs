@@ -2,15 +2,15 @@
 
 mod batch;
 mod check;
+mod connect;
 mod demo;
 mod guard;
 mod operation;
 mod output;
 mod owner;
 mod progress;
-mod reach;
 mod serve;
-mod through;
+mod service_client;
 mod update;
 mod voucher;
 mod wallet_set;

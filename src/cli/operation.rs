@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
+use super::connect::{Reached, close, read_settings};
 use super::output::{print, print_json};
-use super::reach::{Reached, close, read_settings};
-use super::{Exit, Failed, Global, owner, runtime, through};
+use super::{Exit, Failed, Global, owner, runtime, service_client};
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
 use crate::serve::socket::{SocketEvent, SocketRequest};
@@ -20,8 +20,8 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
             } else {
                 SocketRequest::Operation { operation: id, chosen: choice.clone(), reason }
             };
-            let (answer, _) = runtime()?.block_on(through::request_one(service, ask))?;
-            let SocketEvent::Operation { operation } = answer else { return Err(through::other(&answer)) };
+            let (answer, _) = runtime()?.block_on(service_client::request_one(service, ask))?;
+            let SocketEvent::Operation { operation } = answer else { return Err(service_client::other(&answer)) };
             *operation
         }
         Reached::Store(context) => {

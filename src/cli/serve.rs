@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::connect::{Reached, connect};
 use super::output::notice;
-use super::reach::{Reached, connect};
 use super::{Exit, Failed, Global, accepted, demo};
 use crate::admin::setup::{self, FirstRun};
 use crate::admin::wiring::Wiring;

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use semver::Version;
 use serde_json::json;
 
+use super::connect::read_settings;
 use super::guard::state_folder;
 use super::output::{notice, print, print_json, table};
-use super::reach::read_settings;
-use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, through};
+use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, service_client};
 use crate::config::EXAMPLE;
 use crate::platform::release;
 use crate::serve::socket::{self, SocketEvent, SocketRequest};
-use crate::update::insistence::{Insistence, Insisting};
+use crate::update::force::{Insistence, Insisting};
 use crate::update::running;
-use crate::update::story::{PastUpdate, UpdateOutcome, UpdateStatus, UpdateStep};
+use crate::update::status::{PastUpdate, UpdateOutcome, UpdateStatus, UpdateStep};
 use crate::update::{ReleaseRequest, Releases};
 
 /// Time limit of an update, starting with its package.
@@ -171,8 +171,8 @@ async fn request(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Fa
         );
         return Err(Failed::new(Exit::Machine, sentence));
     };
-    let (event, _) = through::request_one(service, SocketRequest::Update { wanted }).await?;
-    let SocketEvent::Releases { releases } = event else { return Err(through::other(&event)) };
+    let (event, _) = service_client::request_one(service, SocketRequest::Update { wanted }).await?;
+    let SocketEvent::Releases { releases } = event else { return Err(service_client::other(&event)) };
     Ok(*releases)
 }
 

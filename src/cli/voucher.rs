@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::connect::{Reached, close, read_settings};
 use super::output::{print, print_json};
-use super::reach::{Reached, close, read_settings};
-use super::{Exit, Failed, Global, owner, runtime, through};
+use super::{Exit, Failed, Global, owner, runtime, service_client};
 use crate::domain::voucher::VoucherChoice;
 use crate::jobs;
 use crate::serve::socket::{SocketEvent, SocketRequest};
@@ -14,8 +14,8 @@ pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: St
     let record = match read_settings(global)?.connect(global)? {
         Reached::Service(service) => {
             let ask = SocketRequest::Voucher { id, choice, reason };
-            let (answer, _) = runtime()?.block_on(through::request_one(service, ask))?;
-            let SocketEvent::Voucher { record } = answer else { return Err(through::other(&answer)) };
+            let (answer, _) = runtime()?.block_on(service_client::request_one(service, ask))?;
+            let SocketEvent::Voucher { record } = answer else { return Err(service_client::other(&answer)) };
             *record
         }
         Reached::Store(context) => {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::connect::{Reached, close, read_settings};
 use super::output::{print, print_json};
-use super::reach::{Reached, close, read_settings};
-use super::{Exit, Failed, Global, WalletSetArgs, owner, runtime, through};
+use super::{Exit, Failed, Global, WalletSetArgs, owner, runtime, service_client};
 use crate::jobs;
 use crate::serve::socket::{SocketEvent, SocketRequest};
 use crate::text::message::Message;
@@ -15,8 +15,8 @@ pub(super) fn run(global: &Global, arguments: WalletSetArgs) -> Result<Exit, Fai
     let change = match read_settings(global)?.connect(global)? {
         Reached::Service(service) => {
             let ask = SocketRequest::SetWallet { mirakl_id, hipay_id, reason };
-            let (answer, _) = runtime()?.block_on(through::request_one(service, ask))?;
-            let SocketEvent::Wallet { change } = answer else { return Err(through::other(&answer)) };
+            let (answer, _) = runtime()?.block_on(service_client::request_one(service, ask))?;
+            let SocketEvent::Wallet { change } = answer else { return Err(service_client::other(&answer)) };
             *change
         }
         Reached::Store(context) => {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
-use super::mistakes::{ConfigError, quote_value};
+use super::error::{ConfigError, quote_value};
 use crate::text::message::{Message, msg};
 
 /// Maximum number of aliases (`*name`). With it, and with the maximum length of a text with any (in bytes), no

@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::document;
+use super::error::{ConfigError, ConfigErrors, SettingSource};
 use super::layers::{FileText, Layers, SECRETS, Setting, read_file, read_opened};
 use super::live::ConfigWriter;
-use super::mistakes::{ConfigError, ConfigErrors, SettingSource};
-use super::write_back::{changed, replace_settings};
+use super::writer::{changed, replace_settings};
 use super::{Config, EXAMPLE};
 
 /// The current file, or the commented example if there is none, with the settings filled in so far.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml::Value;
 
 use super::document::{self, SettingEntry};
-use super::mistakes::{ConfigError, Notice, SettingSource};
+use super::error::{ConfigError, Notice, SettingSource};
 use crate::text::message::{Message, msg};
 
 /// The first layer: the only place where settings and their defaults are listed.

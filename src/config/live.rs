@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::{fmt, io};
 
-use super::write_back::change_settings;
+use super::writer::change_settings;
 use super::{Config, WriteBackError, process_environment};
 
 /// The configuration in use and the path of its file. Clones share it.

@@ -5,15 +5,15 @@
 
 mod document;
 mod draft;
+mod error;
 mod layers;
 mod live;
-mod mistakes;
 mod reader;
 mod remotes;
 mod sections;
 mod settings;
 mod values;
-mod write_back;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -25,10 +25,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub use draft::{ConfigDraft, KnownSetting};
+pub use error::{ConfigError, ConfigErrors, Notice, NoticeLevel, SettingSource};
 use layers::{FileText, Layers};
 pub use layers::{MAX_FILE_SIZE, open_file};
 pub use live::{ConfigWriter, Settings};
-pub use mistakes::{ConfigError, ConfigErrors, Notice, NoticeLevel, SettingSource};
 use reader::{ReadValue, SettingsReader};
 
 use crate::platform::secret::Secret;
@@ -41,7 +41,7 @@ pub use settings::{
     ServerConfig, TelemetryConfig, TimeWindow, TlsConfig, UpdateAuto, UpdateChannel, UpdateConfig,
 };
 pub use values::{DurationError, parse_duration};
-pub use write_back::{CHANGEABLE, Remedy, WriteBackError, changes_nothing_else, replace_in, write_settings};
+pub use writer::{CHANGEABLE, Remedy, WriteBackError, changes_nothing_else, replace_in, write_settings};
 
 /// The commented example: every setting with its default.
 pub const EXAMPLE: &str = layers::DEFAULTS;

@@ -3,8 +3,8 @@
 use serde_yaml::Value;
 
 use super::document;
+use super::error::{ConfigError, Notice, SettingSource};
 use super::layers::{Layers, variable_of};
-use super::mistakes::{ConfigError, Notice, SettingSource};
 use crate::platform::secret::Secret;
 use crate::text::message::{Message, msg};
 

@@ -4,7 +4,7 @@
 use serde_yaml::Value;
 
 use super::document::{known_fields, scalar};
-use super::mistakes::quote_value;
+use super::error::quote_value;
 use super::reader::{ReadValue, SettingsReader};
 use super::settings::{AccountConfig, DocumentType, HashAlgorithm, HiPayConfig, MiraklConfig, MiraklCredentials};
 use super::values;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_yaml::Value;
 
 use super::document::known_fields;
-use super::mistakes::quote_value;
+use super::error::quote_value;
 use super::reader::{ReadValue, SettingsReader};
 use super::settings::{
     AlertConfig, CashoutConfig, CycleConfig, DashboardConfig, DashboardUser, Labels, LogsConfig, MailConfig,

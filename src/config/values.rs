@@ -16,7 +16,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use super::mistakes::quote_value;
+use super::error::quote_value;
 use super::settings::{LogLevel, TimeWindow};
 use crate::text::message::{Message, msg};
 

@@ -5,7 +5,7 @@
 //! with the same reference and the same bytes, and a new reference is made only once HiPay itself shows that the former
 //! one failed for good.
 
-mod news;
+mod notice_relation;
 mod reference;
 
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use crate::domain::refusal::Refusal;
 use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
-pub use news::{CLOCK_DIFFERENCE_LIMIT, NoticeRelation, is_known, is_late};
+pub use notice_relation::{CLOCK_DIFFERENCE_LIMIT, NoticeRelation, is_known, is_late};
 pub use reference::{ReferenceParts, prefix, reference, split_number};
 
 /// State of an attempt, as far as it is known.

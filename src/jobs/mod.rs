@@ -39,7 +39,7 @@ pub use intake::voucher_choices::{choose_for_voucher, refuses as refuses_voucher
 pub use payout::due::due_for_transfers;
 pub use payout::funds::EscrowBalance;
 pub use payout::operation_choices::choose_for_operation;
-pub use vendor::setup::{MiraklSetup, read_setup};
+pub use vendor::mirakl_setup::{MiraklSetup, read_setup};
 pub use vendor::wallet_set::{Moved, WalletChange, set_wallet};
 
 use crate::config::Config;
@@ -61,7 +61,7 @@ use batch::{queue, summary};
 use inbox::callback_salts;
 use intake::generate;
 use payout::{sync, transfer, withdraw as withdrawals};
-use vendor::{process, turns};
+use vendor::{locks, process};
 
 /// Adds the collections of the batches to a schema.
 pub fn with_batches(schema: Schema) -> Schema {
@@ -96,7 +96,7 @@ pub struct Context {
     turns: Turns,
     read_again: Arc<callback_salts::ReadAgain>,
     known_salts: Arc<callback_salts::KnownSalts>,
-    vendor_turns: Arc<turns::VendorTurns>,
+    vendor_turns: Arc<locks::VendorTurns>,
 }
 
 impl Context {

@@ -24,14 +24,14 @@
 //! reports the count once there is room again.
 
 mod alerts;
-mod backlog;
-mod collector;
-mod keeper;
+mod layer;
 mod line;
 mod listing;
 mod mask;
-mod printer;
+mod output_sink;
+mod queue;
 mod retention;
+mod store_sink;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -49,13 +49,13 @@ pub use alerts::{AlertBatch, AlertGroup, Alerts, without_numbers};
 pub use line::LogLine;
 pub use listing::LogFilter;
 pub use mask::masked;
-pub use printer::Stream;
+pub use output_sink::Stream;
 pub use retention::{retain, trim};
 pub use style::Style;
 
-use backlog::Backlog;
-use collector::LogLayer;
-use printer::{LogFileChange, Printer};
+use layer::LogLayer;
+use output_sink::{LogFileChange, Printer};
+use queue::Backlog;
 
 use crate::config::{Config, LogLevel, Settings};
 use crate::platform::clock::Clock;
@@ -181,7 +181,7 @@ impl Logs {
     pub fn store_in(&self, store: &Store) -> Result<(), StoreError> {
         let mut keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         if keeping.as_ref().is_none_or(JoinHandle::is_finished) {
-            *keeping = Some(keeper::start(self.clone(), store.clone())?);
+            *keeping = Some(store_sink::start(self.clone(), store.clone())?);
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ impl Logs {
 
     /// Passes a line to every target that wants it.
     fn emit(&self, mut line: LogLine, wanted: &Wanted) {
-        collector::clean(&mut line, wanted.config.as_deref());
+        layer::clean(&mut line, wanted.config.as_deref());
         let level = line.severity();
         metrics::counter!(LOG_LINES, "level" => level.name()).increment(1);
         // The libraries' minor lines are shown if requested, but never stored.

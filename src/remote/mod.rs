@@ -1,11 +1,11 @@
 //! HTTP to a remote: the part that Mirakl's and HiPay's clients share. Bounded concurrency, time-outs, size
 //! limits, waits as requested by the remote, and errors grouped by what the caller must do.
 
-mod collector;
 pub mod hipay;
 pub mod lenient;
 pub mod mirakl;
 pub mod multipart;
+mod trace_client;
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub use collector::TraceClient;
+pub use trace_client::TraceClient;
 
 use crate::config::NetworkConfig;
 use crate::domain::refusal::Refusal;

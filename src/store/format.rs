@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 use super::StoreOptions;
 use super::building::{self, BUILDING};
 use super::error::StoreError;
+use super::generation::{self, FileIdentity};
 use super::key::{Key, Ordered};
 use super::migrate::{Migration, format_of};
 use super::query::Span;
 use super::queue::begin;
 use super::record::{Collection, Declared, Schema, bucket_prefix, count_prefix, index_table, sum_prefix};
-use super::seal::{self, FileIdentity};
 use super::time_buckets::count_keys;
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
@@ -140,7 +140,7 @@ pub(super) fn prepare(
 
     let folder = path.parent().unwrap_or(Path::new("."));
     let here = FileIdentity::of(path)?;
-    let left_here = format.file.as_ref() == Some(&here) && seal::generation(folder) == Some(format.generation);
+    let left_here = format.file.as_ref() == Some(&here) && generation::generation(folder) == Some(format.generation);
     // A file that was never opened has no memory to lose.
     if !left_here && format.generation > 0 {
         format.memory_since = format.memory_since.max(now);
@@ -162,7 +162,7 @@ pub(super) fn prepare(
     transaction.commit()?;
     // If the program ends at this point, the seal disagrees and memory restarts: too late rather than too
     // early.
-    seal::put(folder, format.generation)?;
+    generation::put(folder, format.generation)?;
     Ok(format)
 }
 
@@ -173,7 +173,7 @@ pub(super) fn leave(database: &Database, path: &Path) -> Result<(), StoreError> 
     let transaction = begin(database)?;
     format.write(&transaction)?;
     transaction.commit()?;
-    seal::put(path.parent().unwrap_or(Path::new(".")), format.generation)
+    generation::put(path.parent().unwrap_or(Path::new(".")), format.generation)
 }
 
 /// Runs the steps that the file has not been through; each is committed together with its number.

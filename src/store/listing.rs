@@ -12,9 +12,9 @@ use super::error::StoreError;
 use super::key::{Key, Ordered};
 use super::query::{Cursor, Span};
 use super::record::{Collection, Record, count_prefix};
+use super::scan::{MAX_SLICE, MIN_SLICE, WalkEnd, walk};
 use super::time_buckets::CountedRows;
 use super::view::{COUNTS, MAX_COUNTED, RecordPage, RowSource, fetch, number};
-use super::walk::{MAX_SLICE, MIN_SLICE, WalkEnd, walk};
 
 /// Filters, order and size of a page of a list. All its indexes sort by the same value.
 #[derive(Debug, Clone)]

@@ -21,29 +21,29 @@ use crate::platform::clock::Clock;
 
 mod backup;
 mod building;
+mod commit_time;
 mod error;
 mod format;
+mod generation;
 mod key;
 mod listing;
 mod migrate;
 mod opening;
-mod pace;
 mod query;
 mod queue;
 mod record;
-mod seal;
+mod scan;
 mod size;
 #[cfg(test)]
 mod tests;
 mod time_buckets;
 mod view;
-mod walk;
 mod writer;
 
+pub use commit_time::Pace;
 pub use error::StoreError;
 pub use key::{Key, Ordered};
 pub use listing::ListPage;
-pub use pace::Pace;
 pub use query::{Cursor, Query};
 pub(crate) use record::{DAY, QUARTER_OF_A_DAY};
 pub use record::{Index, IndexEntry, Record, Schema};
@@ -51,9 +51,9 @@ pub use size::Size;
 pub use view::{Keys, RecordPage, StoreReader, View};
 pub use writer::Writer;
 
+use commit_time::Commits;
 use format::Format;
 use migrate::Migration;
-use pace::Commits;
 
 /// Returns the format of the file that this release reads and writes.
 pub fn format() -> u32 {

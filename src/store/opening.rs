@@ -14,10 +14,10 @@ use redb::{Database, DatabaseError};
 use super::StoreOptions;
 use super::error::StoreError;
 use super::format::{Format, initialise, prepare};
+use super::generation::{self, flush_folder};
 use super::migrate::Migration;
 use super::queue::panic_text;
 use super::record::Schema;
-use super::seal::{self, flush_folder};
 
 /// Prefix of the file's name during creation; the process id and a random number follow.
 const DRAFT: &str = "store.redb.new-";
@@ -38,12 +38,12 @@ pub(super) fn open(
     let path = path_of(folder);
     if !exists(&path)? {
         // Another process may have created it since the first check.
-        if seal::is_there(folder) && !exists(&path)? {
+        if generation::is_there(folder) && !exists(&path)? {
             return Err(StoreError::Machine(format!(
                 "the store {} is missing, but it was left here: put it back, or restore the last backup in its place. To \
                  begin with an empty store on purpose, remove {} as well",
                 path.display(),
-                seal::path_of(folder).display()
+                generation::path_of(folder).display()
             )));
         }
         create(folder, &path, options, migrations)?;

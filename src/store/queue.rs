@@ -12,8 +12,8 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::building::BuildSlice;
+use super::commit_time::Commits;
 use super::error::StoreError;
-use super::pace::Commits;
 use super::record::Schema;
 use super::writer::Writer;
 use crate::platform::metrics;

@@ -21,7 +21,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::story::UpdateStatus;
+use super::status::UpdateStatus;
 
 /// Upper bound on the length of a message, in bytes. A longer message is a defect of this program and is not sent.
 const MAX_LENGTH: usize = 96 * 1024;

@@ -9,7 +9,7 @@ use semver::Version;
 use tokio::sync::watch;
 
 use super::request::{ReleaseRequest, Releases};
-use super::story::{UpdateOutcome, UpdateReason};
+use super::status::{UpdateOutcome, UpdateReason};
 use super::worker::GuardLink;
 use super::{Release, UpdateCheck, UpdateObstacle, Updates, running};
 use crate::config::{Settings, UpdateAuto};

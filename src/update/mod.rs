@@ -10,16 +10,16 @@
 pub mod channel;
 mod check;
 mod fetch;
+pub mod force;
 mod github;
 pub mod guard;
-pub mod insistence;
 mod install;
 mod notes;
 mod obstacle;
 mod release;
 mod request;
 pub mod reserve;
-pub mod story;
+pub mod status;
 pub mod worker;
 
 pub use check::{LastCheck, UpdateCheck, Updates};

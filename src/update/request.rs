@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::story::UpdateStatus;
+use super::status::UpdateStatus;
 
 /// A request about releases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

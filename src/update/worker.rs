@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
 use super::channel::{GuardChannel, GuardMessage, WorkerMessage, seal};
-use super::story::{UpdateReason, UpdateStatus};
+use super::status::{UpdateReason, UpdateStatus};
 use crate::config;
 use crate::platform::release;
 use crate::platform::secret::Secret;

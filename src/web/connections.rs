@@ -2,7 +2,7 @@
 
 mod bodies;
 mod table;
-mod written;
+mod watched_stream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -30,7 +30,7 @@ use tower::ServiceExt;
 
 use self::bodies::{Answering, Arrived, arrived};
 use self::table::{OpenConnection, Table};
-use self::written::WatchedStream;
+use self::watched_stream::WatchedStream;
 use super::peer::Encrypted;
 use super::problem::Problem;
 use super::tls::Certificate;

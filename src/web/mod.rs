@@ -10,7 +10,6 @@ mod connections;
 mod cookies;
 mod enterprise_notifications;
 mod form;
-mod guesses;
 mod health;
 mod limits;
 mod lists;
@@ -21,10 +20,11 @@ mod path;
 mod peer;
 mod prefix;
 mod problem;
-mod refused;
+mod refusals;
 mod session;
-mod stray;
 mod tls;
+mod token_guesses;
+mod unknown_address;
 mod wallet_notifications;
 
 use std::future::ready;
@@ -42,7 +42,6 @@ pub use api::description;
 pub use auth::{Caller, Operator, Origin, comes_from_elsewhere, let_in_page};
 pub use connections::{Connections, Limits};
 pub use form::{CSRF_FIELD, Checked};
-pub use guesses::Guesses;
 pub use health::Readiness;
 pub use metrics::{begin_metrics, metrics_router};
 pub use peer::Peer;
@@ -52,6 +51,7 @@ pub use session::{
     sign_out_everywhere,
 };
 pub use tls::{Certificate, TlsError};
+pub use token_guesses::Guesses;
 
 use crate::admin::setup::FirstRun;
 use crate::config::Settings;
@@ -96,7 +96,7 @@ const API: &str = "/api/v1";
 
 /// Returns the routes open to every caller, apart from the sign-in page and the assets.
 fn open() -> Vec<pages::Route> {
-    let counted = |kind| map_response(move |response| ready(refused::count(kind, response)));
+    let counted = |kind| map_response(move |response| ready(refusals::count(kind, response)));
     let wallet = wallet_notifications::route().layer(counted("wallet"));
     let enterprise = enterprise_notifications::route().layer(counted("enterprise"));
     vec![
@@ -130,8 +130,8 @@ pub fn router(web: Web) -> Router {
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .nest(API, api::router(&web))
         .merge(pages::router(&web))
-        .fallback(stray::unknown)
-        .layer(Extension(Arc::<stray::Strays>::default()))
+        .fallback(unknown_address::unknown)
+        .layer(Extension(Arc::<unknown_address::Strays>::default()))
         .method_not_allowed_fallback(not_allowed);
     let settings = web.settings.clone();
     prefix::serve_below(limits::around(routes, &web).with_state(web), settings)

@@ -12,7 +12,7 @@ use cashout::logs::LogLine;
 use cashout::sandbox::{Delivery, Kyc, KycStatus, SandboxOptions};
 use cashout::store::{Query, StoreError, View, Writer};
 use cashout::text::message::Message;
-use cashout::update::story::{PastUpdate, UpdateOutcome, UpdateReason, UpdateStatus};
+use cashout::update::status::{PastUpdate, UpdateOutcome, UpdateReason, UpdateStatus};
 use cashout::web::paths;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;

@@ -8,7 +8,7 @@ use cashout::jobs::{Command, GenerateArguments};
 use cashout::sandbox::shops::{Market, populate};
 use cashout::sandbox::{HipayModel, Reviews, SandboxOptions};
 use cashout::serve::Appliance;
-use cashout::update::story::UpdateStatus;
+use cashout::update::status::UpdateStatus;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 

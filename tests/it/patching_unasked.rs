@@ -6,7 +6,7 @@ use cashout::config::Settings;
 use cashout::platform::clock::Clock;
 use cashout::sandbox::Endpoint;
 use cashout::update::channel::{GuardChannel, WorkerMessage};
-use cashout::update::story::{PastUpdate, UpdateOutcome, UpdateStatus};
+use cashout::update::status::{PastUpdate, UpdateOutcome, UpdateStatus};
 use cashout::update::worker::{GuardLink, Voice};
 use cashout::update::{Installer, PendingInstallState, UpdateCheck};
 use jiff::{SignedDuration, Timestamp};

@@ -1,14 +1,14 @@
 //! `cashout demo`: the product on an embedded sandbox without configuration: a living marketplace with its
 //! dashboard, or one complete cycle.
 
-mod bank;
+mod catch_up;
 mod customers;
+mod hipay;
 mod incidents;
-mod living;
-mod market;
-mod once;
-mod past;
+mod mirakl;
+mod one_cycle;
 mod report;
+mod run_on;
 mod service;
 
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ use crate::sandbox::{Sandbox, SandboxOptions};
 pub(super) use service::{follow, prepare_guard, wiring};
 
 pub(super) fn run(global: &Global, arguments: &DemoArgs, clock: &Clock) -> Result<Exit, Failed> {
-    if arguments.once { once::run(global, arguments) } else { living::run(global, arguments, clock) }
+    if arguments.once { one_cycle::run(global, arguments) } else { run_on::run(global, arguments, clock) }
 }
 
 impl DemoArgs {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::domain::operation::Operation;
 use crate::domain::vendor::Vendor;
-use crate::jobs::vendor::setup::read_setup;
+use crate::jobs::vendor::mirakl_setup::read_setup;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::mirakl::Shop;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::domain::vendor::{SentDocument, Vendor, VendorPart, VendorProblem, Warning, country_alpha2};
 use crate::jobs::vendor::bank;
 use crate::jobs::vendor::documents;
-use crate::jobs::vendor::setup::{BANK_PROOF, read_setup};
+use crate::jobs::vendor::mirakl_setup::{BANK_PROOF, read_setup};
 use crate::jobs::vendor::wallet;
 use crate::jobs::vendor::wallet_search::WalletSearch;
 use crate::jobs::{BatchRun, Context, JobError, Subject};

@@ -5,11 +5,11 @@
 
 mod client;
 mod line;
-mod place;
+mod path;
 mod protocol;
 mod server;
 
 pub use client::ServiceConnection;
-pub use place::{SOCKET, connect};
+pub use path::{SOCKET, connect};
 pub use protocol::{CommandFailure, Greeting, PROTOCOL, Request, SocketEvent, SocketRequest, Stop, TroubleKind};
 pub use server::{Listening, SocketService};

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::line;
-use super::place;
+use super::path;
 use super::protocol::{CommandFailure, Greeting, PROTOCOL, Request, SocketEvent, SocketRequest, Stop, TroubleKind};
 use crate::admin::check;
 use crate::domain::operation::OperationChoice;
@@ -54,11 +54,11 @@ impl SocketService {
     /// service works without the socket.
     pub async fn listen(self) -> Option<Listening> {
         let data = self.data.clone();
-        let bound = tokio::task::spawn_blocking(move || place::bind(&data)).await;
+        let bound = tokio::task::spawn_blocking(move || path::bind(&data)).await;
         match bound.map_err(io::Error::other).flatten().and_then(UnixListener::from_std) {
             Ok(listener) => Some(Listening { service: self, listener }),
             Err(error) => {
-                let place = self.data.join(place::SOCKET);
+                let place = self.data.join(path::SOCKET);
                 let place = place.display();
                 tracing::error!(
                     action = "serve",
@@ -107,7 +107,7 @@ impl Listening {
             }
         }
         drop(listener);
-        let _ = tokio::task::spawn_blocking(move || place::remove(&service.data)).await;
+        let _ = tokio::task::spawn_blocking(move || path::remove(&service.data)).await;
         conversations.close();
         conversations.wait().await;
     }

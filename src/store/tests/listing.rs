@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::super::listing::page;
 use super::super::query::Span;
+use super::super::scan::MAX_ROWS_READ_MERGED;
 use super::super::view::{RowSource, ScanStep};
-use super::super::walk::MAX_ROWS_READ_MERGED;
 use super::*;
 
 /// A record in two indexes that share their order, in one index of both, and in one that holds everything.

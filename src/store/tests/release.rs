@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, TableHandle};
 
-use super::super::seal;
+use super::super::generation;
 use super::*;
 
 /// The items as another release declares them: `status` with a new version, `tag` unchanged, `code` no longer
@@ -235,12 +235,12 @@ fn a_later_format_is_opened_where_it_may_be_and_refused_where_not() {
 
     drop(open_with(folder.path(), STEPS).unwrap());
     let before = std::fs::read(super::super::opening::path_of(folder.path())).unwrap();
-    let sealed = seal::generation(folder.path());
+    let sealed = generation::generation(folder.path());
     let error = open_with(folder.path(), &[]).err().unwrap();
     let release = env!("CARGO_PKG_VERSION").to_owned();
     assert_eq!(error, StoreError::Newer { format: 3, understood: 1, release: release.clone() });
     assert!(error.to_string().contains(&format!("install release {release} or a later one")), "{error}");
-    assert_eq!(seal::generation(folder.path()), sealed);
+    assert_eq!(generation::generation(folder.path()), sealed);
     assert_eq!(std::fs::read(super::super::opening::path_of(folder.path())).unwrap().len(), before.len());
     assert!(open_with(folder.path(), STEPS).is_ok());
 }

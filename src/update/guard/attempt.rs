@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use semver::Version;
 
+use super::install_dir::digest_at;
 use super::journal::{Binary, Journal};
-use super::place::digest_at;
 use super::verify::refused_in;
 use super::{Event, Guard};
 use crate::platform::release;
 use crate::update::channel::{GuardMessage, WorkerMessage};
-use crate::update::insistence::Insistence;
+use crate::update::force::Insistence;
 use crate::update::running;
-use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep, name_of};
+use crate::update::status::{UpdateOutcome, UpdateReason, UpdateStep, name_of};
 
 /// Time limit of a copy of the store.
 const BACK_UP_TIMEOUT: Duration = Duration::from_mins(15);

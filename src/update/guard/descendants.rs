@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, waitpid};
 
 use super::Guard;
-use super::signalling::send_signal;
+use super::send_signal::send_signal;
 
 /// Number of looks for remaining processes, and the time between two.
 const MAX_CHECKS: u32 = 200;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::Guard;
-use super::child::WorkerProcess;
+use super::worker_process::WorkerProcess;
 use crate::platform::os::User;
 use crate::update::channel::GuardChannel;
 

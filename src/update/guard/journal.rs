@@ -5,10 +5,10 @@ use std::io;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
-use super::trap::DiskOperation;
+use super::fault_injection::DiskOperation;
+use super::install_dir::Place;
 use crate::platform::clock::Clock;
-use crate::update::story::{
+use crate::update::status::{
     MAX_PAST, MAX_PAST_REPORTED, PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateReason, UpdateStatus,
     UpdateStep,
 };

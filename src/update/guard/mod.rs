@@ -5,25 +5,25 @@
 //! `Guard::update`, from its first step to its last.
 
 mod attempt;
-mod child;
-mod closing;
 mod descendants;
+mod descriptors;
+mod fault_injection;
 mod handover;
+mod install_dir;
 mod journal;
-mod manager;
-mod place;
 #[cfg(test)]
-mod power;
+mod power_loss;
 mod preflight;
+mod send_signal;
+mod service_manager;
 mod settings;
-mod signalling;
 mod signals;
 mod swap;
 #[cfg(test)]
 mod tests;
-mod trap;
 mod trial;
 mod verify;
+mod worker_process;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -39,20 +39,20 @@ use rustix::net::sockopt::socket_acceptconn;
 use rustix::process::Pid;
 
 use super::channel::{GuardMessage, MAX_KNOWN, WorkerMessage, is_sealed};
-use super::story::{PastUpdate, UpdateReason, UpdateStatus};
+use super::status::{PastUpdate, UpdateReason, UpdateStatus};
 use crate::config;
 use crate::platform::os::User;
 use crate::platform::release;
 use attempt::{Package, Wish};
-pub use child::WorkerEnd;
-use child::WorkerProcess;
 pub use handover::Handover;
-use manager::Manager;
-use place::Place;
+use install_dir::Place;
+use service_manager::Manager;
 use settings::NotReplaced;
 pub use settings::SettingsFile;
 use signals::GuardSignals;
 use swap::Resume;
+pub use worker_process::WorkerEnd;
+use worker_process::WorkerProcess;
 
 /// Time limit for a worker to stop; longer than the worker's own limit.
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
@@ -259,7 +259,7 @@ impl Guard {
             }
         }
         let running = match self.place.journal()? {
-            Some(_) => place::digest_of(File::open("/proc/self/exe")?)?,
+            Some(_) => install_dir::digest_of(File::open("/proc/self/exe")?)?,
             None => String::new(),
         };
         match self.place.recover(&running)? {

@@ -11,13 +11,13 @@ use serde::Deserialize;
 
 use super::Guard;
 use super::attempt::Halt;
-use super::child::apart;
-use super::place::{Place, digest_at};
-use super::signalling::send_signal;
+use super::install_dir::{Place, digest_at};
+use super::send_signal::send_signal;
+use super::worker_process::apart;
 use crate::config;
 use crate::platform::release;
 use crate::store;
-use crate::update::story::UpdateReason;
+use crate::update::status::UpdateReason;
 
 /// Time limit of the candidate for each request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);

@@ -4,9 +4,9 @@
 
 use std::io;
 
+use super::install_dir::{Place, digest_at};
 use super::journal::{Journal, JournalState};
-use super::place::{Place, digest_at};
-use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep};
+use crate::update::status::{UpdateOutcome, UpdateReason, UpdateStep};
 
 /// Upper bound on the starts of a guard with a trial under way; after that the old binary is put back.
 const MAX_TRIES: u32 = 2;

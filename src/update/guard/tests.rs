@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use super::install_dir::{Place, digest_at};
 use super::journal::{Binary, Journal, JournalState};
-use super::place::{Place, digest_at};
 use super::swap::Resume;
-use crate::update::story::{MAX_PAST, UpdateOutcome, UpdateReason};
+use crate::update::status::{MAX_PAST, UpdateOutcome, UpdateReason};
 
 /// An installation with an old release in place and a new one on the stage.
 pub(super) struct Installation {

@@ -7,7 +7,7 @@ use super::attempt::Halt;
 use super::journal::{Journal, JournalState};
 use super::{Event, Guard};
 use crate::update::channel::{GuardMessage, WorkerMessage};
-use crate::update::story::{UpdateOutcome, UpdateReason, UpdateStep};
+use crate::update::status::{UpdateOutcome, UpdateReason, UpdateStep};
 
 /// Time limit of the answer to a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -12,12 +12,12 @@ use rustix::process::geteuid;
 use self_update::{ArchiveKind, Compression, Extract, verify_signature};
 use semver::Version;
 
-use super::place::{Place, digest_at};
+use super::install_dir::{Place, digest_at};
 use crate::platform::fs::is_full;
 use crate::platform::release;
 use crate::update::asset_name;
 use crate::update::channel::{Contents, is_sealed};
-use crate::update::story::UpdateReason;
+use crate::update::status::UpdateReason;
 use crate::update::worker::MAX_PACKAGE;
 
 /// Upper bound on the size of an unpacked binary, in bytes.

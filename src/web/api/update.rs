@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::extract::Body;
 use crate::config::UpdateChannel;
 use crate::store;
-use crate::update::story::{PastUpdate, UpdateAttempt, UpdateReason};
+use crate::update::status::{PastUpdate, UpdateAttempt, UpdateReason};
 use crate::update::{PendingInstallState, Release, ReleaseKind, UpdateCheck, running};
 use crate::web::Web;
 use crate::web::auth::Operator;

@@ -1,12 +1,12 @@
 //! Lists of the pages and the API, the same for both: filters, order, search, and the contents of a row.
 
-mod asked;
 mod batches;
 mod export;
 mod logs;
 mod notifications;
 mod operations;
 mod payments;
+mod query;
 mod transactions;
 mod vendors;
 mod vouchers;
@@ -16,14 +16,14 @@ use serde::de::{DeserializeOwned, Error, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-pub(super) use asked::{ExportParams, ListQuery, Moment, Ordering, PageParams, Paging, moment};
-use asked::{Parameters, Period, at_most};
 pub(super) use batches::{BatchCommand, BatchFilter, BatchItem};
 pub(super) use export::{csv, found_csv};
 pub(super) use logs::{LogItem, LogListFilter};
 pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
+pub(super) use query::{ExportParams, ListQuery, Moment, Ordering, PageParams, Paging, moment};
+use query::{Parameters, Period, at_most};
 pub(super) use transactions::{TransactionFilter, TransactionItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
 pub(super) use vouchers::{VoucherDetail, VoucherFilter};

@@ -20,7 +20,7 @@ use crate::web::form::Checked;
 use crate::web::lists::{self, ExportParams, ListQuery, NotificationFilter, Paging};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
-use crate::web::{Peer, Web, refused};
+use crate::web::{Peer, Web, refusals};
 
 /// Upper bound on operations read for a transaction; there are fewer.
 const OPERATIONS: usize = 10;
@@ -53,7 +53,7 @@ pub(super) async fn list(
 
 /// Describes the notifications refused since this process began, and the reasons; `None` if there were none.
 pub(super) fn refused_so_far(web: &Web, page: &PageFrame) -> Option<String> {
-    let counted = refused::counted();
+    let counted = refusals::counted();
     let all = counted.iter().fold(0_u64, |all, (_, number)| all.saturating_add(*number));
     let why: Vec<String> =
         counted.iter().map(|(why, number)| page.tn(&format!("refused-{}", why.name()), *number)).collect();

@@ -4,7 +4,7 @@
 //! password changes or the person is removed from the settings.
 
 mod cookie;
-mod next;
+mod next_page;
 mod passwords;
 
 use axum::http::HeaderMap;
@@ -13,7 +13,7 @@ use serde_json::Map;
 use thiserror::Error;
 
 pub use cookie::{COOKIE, SECURE_COOKIE};
-pub use next::safe_next;
+pub use next_page::safe_next;
 pub use passwords::Passwords;
 
 use super::{Peer, Web};

@@ -12,7 +12,7 @@ use super::updating::UpdateStoryView;
 use super::{HERE, refuse};
 use crate::platform::release::TARGET;
 use crate::text::message::Message;
-use crate::update::story::{PastUpdate, UpdateOutcome};
+use crate::update::status::{PastUpdate, UpdateOutcome};
 use crate::update::{Release, ReleaseKind, UpdateCheck, UpdateObstacle, notes_html, running};
 use crate::web::Web;
 use crate::web::auth::Operator;

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::page::{PageFrame, show};
 use super::update::tone;
 use crate::text::message::Message;
-use crate::update::story::{PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateStep};
+use crate::update::status::{PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateStep};
 use crate::update::{PendingInstall, PendingInstallState};
 use crate::web::Web;
 use crate::web::problem::Problem;

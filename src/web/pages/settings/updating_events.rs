@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::super::page::PageFrame;
 use super::events::{Watched, stream};
 use super::updating::UpdateStoryView;
-use crate::update::story::UpdateStatus;
+use crate::update::status::UpdateStatus;
 use crate::update::{DownloadProgress, PendingInstall};
 use crate::web::Web;
 use crate::web::auth::Caller;

@@ -16,9 +16,9 @@ use yaml_edit::YamlFile;
 
 use super::Config;
 use super::document::{self, SettingEntry, key_shown};
+use super::error::{ConfigError, ConfigErrors, SettingSource};
 use super::layers::{Layers, is_unused, read_file};
 use super::live::ConfigWriter;
-use super::mistakes::{ConfigError, ConfigErrors, SettingSource};
 
 /// The reason why a setting was not written. The file is unchanged.
 #[derive(Debug, Error)]

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::trap::DiskOperation::{Flush, Make, Remove, Rename, Write as Writes};
-use super::trap::Trap;
+use super::fault_injection::DiskOperation::{Flush, Make, Remove, Rename, Write as Writes};
+use super::fault_injection::Trap;
 use crate::platform::fs::is_full;
 use crate::platform::hex::hex;
 use crate::update::reserve::{self, RESERVE};

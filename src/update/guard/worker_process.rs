@@ -14,11 +14,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 
 use super::Plan;
-use super::closing::close_apart;
-use super::signalling::send_signal;
+use super::descriptors::close_apart;
+use super::send_signal::send_signal;
 use crate::platform::os::User;
 use crate::update::channel::{GuardChannel, GuardMessage, WorkerMessage, is_sealed};
-use crate::update::story::{MAX_LINE_LENGTH, MAX_LINES_KEPT};
+use crate::update::status::{MAX_LINE_LENGTH, MAX_LINES_KEPT};
 
 /// Keeps the service manager's variables from a child of the guard, and makes the child run as `user`, if that is
 /// another user.

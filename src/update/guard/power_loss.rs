@@ -10,12 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::fault_injection::DiskOperation;
+use super::install_dir::Place;
 use super::journal::JournalState;
-use super::place::Place;
 use super::swap::Resume;
 use super::tests::{Installation, stage};
-use super::trap::DiskOperation;
-use crate::update::story::{UpdateOutcome, UpdateReason};
+use crate::update::status::{UpdateOutcome, UpdateReason};
 
 /// The bytes of a file, or `None` for a folder.
 type Node = Option<Vec<u8>>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Span, Timestamp};
 
 use super::calendar;
-use super::living::{CYCLE_DAYS, Outside};
+use super::run_on::{CYCLE_DAYS, Outside};
 use crate::cli::Failed;
 use crate::domain::cycle::Calendar;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 #[cfg(test)]
-use super::power::DiskRecorder;
+use super::power_loss::DiskRecorder;
 use crate::platform::release;
 
 /// A file operation, as a disk sees it.

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Span, Timestamp};
 use serde_json::json;
 
-use super::bank::Bank;
 use super::customers::Till;
+use super::hipay::Bank;
 use super::incidents::{Incidents, decide};
-use super::market::Marketplace;
+use super::mirakl::Marketplace;
 use super::service::{self, DemoService};
-use super::{Folder, Witness, calendar, connect, last_cycle, past, said_of, sandbox, time_zone, witness};
+use super::{Folder, Witness, calendar, catch_up, connect, last_cycle, said_of, sandbox, time_zone, witness};
 use crate::cli::batch::StopSignals;
 use crate::cli::guard::bind;
 use crate::cli::output::{notice, print, print_json};
@@ -109,9 +109,9 @@ impl From<MoneyError> for Failed {
 
 /// Runs the demo's past, and applies the choices that finance has made in it.
 async fn past(appliance: &Appliance, outside: &mut Outside<'_>, shown: Timestamp) -> Result<(), Failed> {
-    past::jump_to(appliance, outside, shown).await?;
+    catch_up::jump_to(appliance, outside, shown).await?;
     decide(&appliance.web().context, outside.sandbox).await?;
-    Ok(past::wait_until_idle(appliance, outside).await?)
+    Ok(catch_up::wait_until_idle(appliance, outside).await?)
 }
 
 async fn live(
