@@ -164,7 +164,7 @@ struct State {
     done: bool,
 }
 
-/// An open window. It acts and reads as a person would ([`crate::acts`], [`crate::screen`]). Every
+/// An open window. It acts and reads as a person would ([`crate::actions`], [`crate::screen`]). Every
 /// test ends with [`Browser::done`].
 pub(crate) struct Browser {
     pub(crate) client: Client,

@@ -7,8 +7,8 @@ use fantoccini::key::Key;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Window};
-use crate::disguise::disguised;
-use crate::told::Running;
+use crate::release_builds::disguised;
+use crate::running::Running;
 use crate::updating::knows_of_the_exchange;
 
 /// The demo first simulates some weeks of a marketplace, in an unoptimised build.

@@ -362,7 +362,7 @@ async fn no_process_stays_behind_a_test_however_it_ends() {
         if std::env::var_os("NEXTEST").is_some() {
             tokio::time::timeout(Duration::from_secs(10), async {
                 while living(group) > 0 {
-                    tokio::time::sleep(crate::acts::GLANCE).await;
+                    tokio::time::sleep(crate::actions::GLANCE).await;
                 }
             })
             .await

@@ -19,10 +19,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::desk;
-use crate::door::signed_in;
 use crate::notices::{Notice, until};
 use crate::payments::{enterprise, known, notice};
+use crate::users::signed_in;
 use crate::world::{Site, World, wallet_of};
 
 /// A formula, markup that would run or appear as an element, the ends of attributes and elements, an
@@ -306,7 +305,7 @@ fn is_harmless(path: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
     let site = hostile_site().await;
-    walk(signed_in(&site, site.window().width(390)).await, "hostile").await;
+    walk(signed_in(site.window().width(390), "/dashboard/vendors").await, "hostile").await;
     site.stop().await;
 }
 
@@ -314,7 +313,7 @@ async fn every_page_shows_it_as_text_cut_and_whole_on_demand() {
 async fn so_does_every_page_that_is_wide_and_dark_and_in_french() {
     let site = hostile_site().await;
     let window = site.window().width(1440).dark().language("fr");
-    walk(desk::signed_in(window, "/dashboard/vendors").await, "hostile-wide").await;
+    walk(signed_in(window, "/dashboard/vendors").await, "hostile-wide").await;
     site.stop().await;
 }
 

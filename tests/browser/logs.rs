@@ -7,7 +7,7 @@ use fantoccini::key::Key;
 use jiff::Timestamp;
 use serde_json::Map;
 
-use crate::desk::signed_in;
+use crate::users::signed_in;
 use crate::world::Site;
 
 /// Text that a spreadsheet or a browser would run, and that reverses a line.

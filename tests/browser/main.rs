@@ -12,13 +12,9 @@
 )]
 
 mod accessible;
-mod acts;
+mod actions;
 mod browser;
 mod demo;
-mod desk;
-#[path = "../it/disguise.rs"]
-mod disguise;
-mod door;
 mod driver;
 mod findings;
 mod harness;
@@ -32,18 +28,21 @@ mod overview;
 mod pages;
 mod payments;
 mod problems;
+mod promises;
+#[path = "../it/release_builds.rs"]
+mod release_builds;
 mod retrying;
+#[path = "../it/running.rs"]
+#[allow(dead_code, reason = "shared with the stories, which use more of it")]
+mod running;
 mod screen;
-mod sentences;
 mod settings;
 mod settings_file;
 mod setup;
 mod signing_in;
-#[path = "../it/told.rs"]
-#[allow(dead_code, reason = "shared with the stories, which use more of it")]
-mod told;
 mod transfers;
 mod updating;
+mod users;
 mod vendor;
 mod vendors;
 mod vouchers;

@@ -3,9 +3,9 @@
 use cashout::domain::inbox::NotificationState;
 use cashout::sandbox::Delivery;
 
-use crate::door::{looked_at, signed_in};
 use crate::notices::{Notice, post, until};
 use crate::payments::{HOSTILE, enterprise, notice};
+use crate::users::{is_presentable, signed_in};
 use crate::world::{Site, wallet_of};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -45,7 +45,7 @@ pub(crate) async fn told() -> Site {
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_are_listed_with_what_came_of_them() {
     let site = told().await;
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.click("Notifications").await;
     browser.sees("4 rows").await;
     assert_eq!(
@@ -78,7 +78,7 @@ async fn notifications_are_listed_with_what_came_of_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_shows_what_was_sent_and_leads_to_what_it_did() {
     let site = told().await;
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/notifications?kind=payment").await;
     browser.click_in("118 Captured", "4").await;
     browser.sees("Notification 4").await;
@@ -101,7 +101,7 @@ async fn a_notification_shows_what_was_sent_and_leads_to_what_it_did() {
 async fn what_waits_is_replayed_and_says_what_came_of_it() {
     let site = told().await;
     for (window, tries) in [(site.window(), 2), (site.window().without_javascript(), 3)] {
-        let browser = signed_in(&site, window).await;
+        let browser = signed_in(window, "/dashboard/vendors").await;
         browser.open("/dashboard/notifications/3").await;
         browser.sees("no operation has this transaction (yet)").await;
         browser.click("Replay").await;
@@ -126,7 +126,7 @@ async fn whatever_was_sent_is_shown_as_text_and_cut() {
     let site = told().await;
     let long = "very long ".repeat(400);
     for window in [site.window(), site.window().without_javascript(), site.window().width(390)] {
-        let browser = signed_in(&site, window).await;
+        let browser = signed_in(window, "/dashboard/vendors").await;
         browser.open("/dashboard/notifications").await;
         browser.sees("HiPay has refused a document").await;
         assert!(!browser.text().await.contains("very long very long"));
@@ -147,9 +147,9 @@ async fn whatever_was_sent_is_shown_as_text_and_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_look_alike_on_every_screen() {
     let site = told().await;
-    looked_at(&site, "/dashboard/notifications", "notifications").await;
-    looked_at(&site, "/dashboard/notifications/2", "notification").await;
-    let browser = signed_in(&site, site.window()).await;
+    is_presentable(&site, "/dashboard/notifications", "notifications").await;
+    is_presentable(&site, "/dashboard/notifications/2", "notification").await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/notifications").await;
     browser.click("Français").await;
     browser.sees("Suite donnée").await;
@@ -162,7 +162,7 @@ async fn notifications_look_alike_on_every_screen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_is_told_in_number() {
     let site = Site::new().await;
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/notifications").await;
     browser.sees("None was refused since this service started, 9 Nov 2026, 09:00.").await;
 
@@ -181,7 +181,7 @@ async fn what_was_refused_is_told_in_number() {
     browser.is_accessible().await;
     browser.done().await;
 
-    let browser = signed_in(&site, site.window().width(390)).await;
+    let browser = signed_in(site.window().width(390), "/dashboard/vendors").await;
     browser.open("/dashboard?lang=fr").await;
     browser.sees("3 notifications ont été refusées").await;
     browser.sees("2 sans signature valable de HiPay, 1 illisible.").await;
@@ -204,7 +204,7 @@ async fn the_story_of_an_operation_leads_to_the_notifications_that_it_tells_of()
     assert_eq!(Notice::new("capture", "ok", wallet_of(7)).of(&transaction, "83.00").send(to).await, 204);
     until("it is dealt with", || site.world.notifications().iter().all(|one| !one.state.is_open())).await;
 
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open(&format!("/dashboard/transfers/{}", operation.id)).await;
     browser.sees("HiPay told: capture").await;
     browser.click_in("HiPay told: capture", "1").await;

@@ -1,12 +1,13 @@
 //! The overview: progress of the money, payments held back, and vendors that need attention.
 
+use crate::users::sign_in;
 use crate::world::Site;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_shows_how_far_the_money_is_what_is_held_back_and_who_needs_attention() {
     let site = Site::of_sixty_shops().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard").await;
+    sign_in(&browser, "/dashboard").await;
     browser.sees("Cycle of 11 Nov 2026").await;
     browser.sees("Withdrawn to the bank").await;
     browser.sees("to be transferred").await;
@@ -29,7 +30,7 @@ async fn it_fits_small_and_dark_windows_and_an_empty_marketplace() {
     for (width, dark) in [(390, false), (390, true), (1024, true), (1440, true)] {
         let window = site.window().width(width);
         let browser = if dark { window.dark() } else { window }.start().await;
-        site.sign_in(&browser, "/dashboard").await;
+        sign_in(&browser, "/dashboard").await;
         browser.sees("to be transferred").await;
         browser.fits_the_window().await;
         browser.is_accessible().await;
@@ -39,7 +40,7 @@ async fn it_fits_small_and_dark_windows_and_an_empty_marketplace() {
     site.stop().await;
     let site = Site::new().await;
     let browser = site.window().without_javascript().start().await;
-    site.sign_in(&browser, "/dashboard").await;
+    sign_in(&browser, "/dashboard").await;
     browser.sees("No cycle has been settled yet").await;
     browser.click("Ask HiPay for the balance").await;
     browser.sees("covers what is due").await;

@@ -9,8 +9,8 @@ use cashout::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
 use cashout::store::View;
 
 use crate::browser::Browser;
-use crate::door::{looked_at, signed_in};
 use crate::notices::until;
+use crate::users::{is_presentable, signed_in};
 use crate::world::Site;
 
 /// The example of HiPay's documentation, byte for byte.
@@ -89,7 +89,7 @@ async fn references(browser: &Browser) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_are_listed_with_what_they_come_to() {
     let site = told().await;
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.click("Payments").await;
     browser.sees("3 rows").await;
     assert_eq!(
@@ -122,7 +122,7 @@ async fn payments_are_listed_with_what_they_come_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_are_filtered_searched_and_exported() {
     let site = told().await;
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/payments").await;
     browser.choose("Outcome", "declined").await;
     browser.sees("1 row").await;
@@ -170,7 +170,7 @@ async fn a_payment_shows_its_history_and_every_field_that_was_told() {
         ("three_d_secure[enrollment_message]", "Authentication Available"),
     ]);
     assert_eq!(enterprise(&site).send_body(FORM, refunded.as_bytes()).await, Delivery::Answered(204));
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/payments").await;
     browser.sees("125 Refunded").await;
     browser.click("132255767588").await;
@@ -207,7 +207,7 @@ async fn a_payment_shows_its_history_and_every_field_that_was_told() {
 async fn whatever_a_customer_writes_is_shown_as_text_and_cut() {
     let site = told().await;
     for window in [site.window(), site.window().without_javascript(), site.window().width(390)] {
-        let browser = signed_in(&site, window).await;
+        let browser = signed_in(window, "/dashboard/vendors").await;
         browser.open("/dashboard/payments?test=true").await;
         browser.sees("<script>alert('x')</script>").await;
         assert!(!browser.text().await.contains("very long very long very long very long very long very long"));
@@ -234,9 +234,9 @@ async fn payments_look_alike_on_every_screen() {
         assert_eq!(hipay.send(notice).await, Delivery::Answered(204));
     }
     known(&site, 23).await;
-    looked_at(&site, "/dashboard/payments", "payments").await;
-    looked_at(&site, "/dashboard/payments/132255767588", "payment").await;
-    let browser = signed_in(&site, site.window()).await;
+    is_presentable(&site, "/dashboard/payments", "payments").await;
+    is_presentable(&site, "/dashboard/payments/132255767588", "payment").await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/payments").await;
     browser.click("Français").await;
     browser.sees("Référence de transaction").await;
@@ -261,7 +261,7 @@ async fn a_payment_leads_to_the_settlements_of_its_account_that_came_after_it() 
     }
     until("both are settled", || site.world.context.store.read(|reader| reader.total::<Settlement>()).unwrap() == 2)
         .await;
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/payments/132255767588").await;
     browser.sees("S-9 917.20 EUR").await;
     browser.does_not_see("S-8").await;

@@ -1,7 +1,7 @@
 //! Pages about problems with a request: in the reader's language, with a way to continue. Programs
 //! get the same in English.
 
-use crate::desk::signed_in;
+use crate::users::signed_in;
 use crate::world::Site;
 
 /// Address, status, and the text of the page in English and in French.

@@ -3,6 +3,7 @@
 use cashout::domain::operation::{Operation, Status};
 use cashout::store::{Query, View};
 
+use crate::users::sign_in;
 use crate::world::Site;
 
 impl Site {
@@ -18,7 +19,7 @@ async fn everything_that_matches_is_taken_up_again_once_number_and_total_were_co
     let short = site.with_status(Status::TransferNegative).await;
     assert!(!short.is_empty());
     let browser = site.window().start().await;
-    site.sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
+    sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
     browser.sees("The technical account did not hold enough").await;
     browser.open("/dashboard/transfers?transfer_status=insufficient_funds").await;
     browser.click("Retry what failed…").await;
@@ -48,7 +49,7 @@ async fn one_operation_says_why_it_was_not_paid_and_is_sent_once_that_is_mended(
     let short = site.with_status(Status::TransferNegative).await;
     site.world.fund(10_000_000);
     let browser = site.window().start().await;
-    site.sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
+    sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
     browser.sees("Where it stands, and what to do").await;
     browser.screenshot("operation-failed").await;
     browser.click("Retry").await;

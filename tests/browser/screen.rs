@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::acts::GLANCE;
+use crate::actions::GLANCE;
 use crate::browser::{Browser, pictures};
 
 /// A response from an address of the appliance.

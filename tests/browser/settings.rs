@@ -7,7 +7,7 @@ use cashout::sandbox::{Endpoint, Moment, SandboxOptions};
 use fantoccini::key::Key;
 
 use crate::browser::Browser;
-use crate::desk::{signed_in, signed_in_as};
+use crate::users::{signed_in, signed_in_as};
 use crate::world::{Site, World};
 
 /// A user who may look and change nothing.

@@ -9,7 +9,7 @@ use std::process::{Child, Command as Process, Stdio};
 use cashout::sandbox::SandboxOptions;
 
 use crate::browser::Window;
-use crate::desk::signed_in;
+use crate::users::signed_in;
 use crate::world::World;
 
 /// The user that represents the service: "nobody" on every system.

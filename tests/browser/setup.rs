@@ -7,7 +7,7 @@ use std::time::Duration;
 use cashout::sandbox::SandboxOptions;
 
 use crate::browser::{Browser, Window};
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::World;
 
 /// Includes a check of Mirakl and HiPay, and the start of a service.

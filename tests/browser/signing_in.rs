@@ -1,5 +1,6 @@
 //! Signing in and out as a user.
 
+use crate::users::sign_in;
 use crate::world::Site;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,9 +56,9 @@ async fn signing_in_needs_no_javascript_and_speaks_french() {
 async fn signing_out_everywhere_ends_the_session_at_another_desk() {
     let site = Site::new().await;
     let here = site.window().start().await;
-    site.sign_in(&here, "/dashboard/vendors").await;
+    sign_in(&here, "/dashboard/vendors").await;
     let there = site.window().start_beside(&here).await;
-    site.sign_in(&there, "/dashboard/vendors").await;
+    sign_in(&there, "/dashboard/vendors").await;
     here.click(&site.world.sandbox.credentials().ws_login).await;
     here.click("Sign out everywhere").await;
     here.sees("HiPay web service login").await;

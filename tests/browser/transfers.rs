@@ -1,12 +1,13 @@
 //! Transfers and withdrawals: payments that were made, and those that were not, with the reasons.
 
+use crate::users::sign_in;
 use crate::world::Site;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_has_its_row_and_a_ko_says_why() {
     let site = Site::of_sixty_shops().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/transfers").await;
+    sign_in(&browser, "/dashboard/transfers").await;
     let columns = browser.columns("table_transfers").await;
     for column in [
         "Mirakl ID",
@@ -39,7 +40,7 @@ async fn every_operation_has_its_row_and_a_ko_says_why() {
 async fn an_operation_tells_its_whole_story() {
     let site = Site::of_sixty_shops().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/transfers?withdraw_status=ok").await;
+    sign_in(&browser, "/dashboard/transfers?withdraw_status=ok").await;
     let rows = browser.table("table_transfers").await;
     let voucher = rows[0][2].split_whitespace().next().unwrap();
     // A commission has the same payment order as the payment that it belongs to.
@@ -64,7 +65,7 @@ async fn it_fits_small_and_dark_windows() {
     for (width, dark) in [(390, false), (390, true), (1024, false), (1440, true)] {
         let window = site.window().width(width);
         let browser = if dark { window.dark() } else { window }.start().await;
-        site.sign_in(&browser, "/dashboard/transfers").await;
+        sign_in(&browser, "/dashboard/transfers").await;
         browser.fits_the_window().await;
         browser.is_accessible().await;
         browser.screenshot("transfers").await;

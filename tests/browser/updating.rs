@@ -12,10 +12,10 @@ use cashout::sandbox::{Release, ReleaseAsset, SandboxOptions};
 use cashout::update::asset_name;
 
 use crate::browser::{Browser, Window};
-use crate::desk::{TECHNICAL, signed_in, signed_in_as};
-use crate::disguise::{disguised, package};
+use crate::release_builds::{disguised, package};
+use crate::running::Running;
 use crate::settings::{VIEWER, with_a_viewer};
-use crate::told::Running;
+use crate::users::{TECHNICAL, signed_in, signed_in_as};
 use crate::world::World;
 
 const SETTINGS: &str = "/dashboard/settings";

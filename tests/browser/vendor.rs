@@ -5,9 +5,9 @@ use cashout::sandbox::Shop;
 use cashout::store::Writer;
 use serde_json::json;
 
-use crate::door::{looked_at, signed_in};
 use crate::notices::{Notice, until};
 use crate::payments::HOSTILE;
+use crate::users::{is_presentable, signed_in};
 use crate::world::{Site, wallet_of};
 
 /// Makes a site with a seller who was paid once, and a shop without an e-mail and with a hostile name.
@@ -43,7 +43,7 @@ async fn two_vendors() -> Site {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_shows_everything_that_is_known_of_it() {
     let site = two_vendors().await;
-    let browser = signed_in(&site, site.window()).await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.click("7").await;
     for said in [
         "Shop 7",
@@ -86,7 +86,7 @@ async fn what_is_wrong_with_a_vendor_is_said_in_full_whatever_its_name() {
     for window in [site.window(), site.window().without_javascript(), site.window().width(390)] {
         let documents =
             if window.scripts { "There is no wallet yet, so nothing was sent." } else { "Documents of shop 70" };
-        let browser = signed_in(&site, window).await;
+        let browser = signed_in(window, "/dashboard/vendors").await;
         browser.open("/dashboard/vendors/70").await;
         browser.sees("Shop 70").await;
         browser.sees("<script>alert('x')</script>").await;
@@ -107,8 +107,8 @@ async fn what_is_wrong_with_a_vendor_is_said_in_full_whatever_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_looks_alike_on_every_screen() {
     let site = two_vendors().await;
-    looked_at(&site, "/dashboard/vendors/7", "vendor").await;
-    let browser = signed_in(&site, site.window()).await;
+    is_presentable(&site, "/dashboard/vendors/7", "vendor").await;
+    let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/vendors/70").await;
     browser.screenshot("vendor-warning").await;
     browser.click("Français").await;

@@ -5,14 +5,14 @@ use cashout::text::Locale;
 use cashout::text::Texts;
 use fantoccini::key::Key;
 
-use crate::desk::signed_in;
+use crate::users::{sign_in, signed_in};
 use crate::world::{Site, wallet_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_vendor_has_its_row_with_a_message_where_something_is_wrong() {
     let site = Site::of_sixty_shops().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/vendors").await;
+    sign_in(&browser, "/dashboard/vendors").await;
     let columns = browser.columns("table_vendor").await;
     for column in ["Mirakl ID", "Login", "Status", "Wallet account status", "HiPay ID", "Date", "Documents sent"] {
         assert!(columns.iter().any(|one| one.contains(column)), "{columns:?}");
@@ -39,7 +39,7 @@ async fn every_vendor_has_its_row_with_a_message_where_something_is_wrong() {
 async fn filters_change_the_list_in_place_and_stand_in_the_address() {
     let site = Site::of_sixty_shops().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/vendors").await;
+    sign_in(&browser, "/dashboard/vendors").await;
     browser.choose("Status", "warning").await;
     browser.does_not_see("57 rows").await;
     assert_eq!(browser.address().await, "/dashboard/vendors?status=warning&per_page=50");
@@ -72,7 +72,7 @@ async fn filters_change_the_list_in_place_and_stand_in_the_address() {
 async fn the_documents_of_a_vendor_are_shown_as_hipay_shows_them() {
     let site = Site::of_sixty_shops().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/vendors").await;
+    sign_in(&browser, "/dashboard/vendors").await;
     let rows = browser.table("table_vendor").await;
     browser.click_in(&rows[0][0], "Show details").await;
     browser.sees("As HiPay shows them").await;
@@ -87,14 +87,14 @@ async fn it_works_narrow_dark_french_without_javascript_and_with_the_keyboard_al
     for (width, dark) in [(390, false), (390, true), (1024, true), (1440, true)] {
         let window = site.window().width(width);
         let browser = if dark { window.dark() } else { window }.start().await;
-        site.sign_in(&browser, "/dashboard/vendors").await;
+        sign_in(&browser, "/dashboard/vendors").await;
         browser.fits_the_window().await;
         browser.is_accessible().await;
         browser.screenshot("vendors").await;
         browser.done().await;
     }
     let browser = site.window().without_javascript().start().await;
-    site.sign_in(&browser, "/dashboard/vendors").await;
+    sign_in(&browser, "/dashboard/vendors").await;
     browser.click("Français").await;
     browser.sees("Statut du compte").await;
     browser.choose("Statut du compte", "identifié").await;
@@ -108,7 +108,7 @@ async fn it_works_narrow_dark_french_without_javascript_and_with_the_keyboard_al
     browser.done().await;
 
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/vendors").await;
+    sign_in(&browser, "/dashboard/vendors").await;
     browser.press(Key::Tab).await;
     assert_eq!(browser.focused().await, "Skip to the content");
     browser.press(Key::Enter).await;
@@ -127,7 +127,7 @@ async fn documents_that_hipay_does_not_show_are_told_apart_from_no_answer() {
     site.world.seller(7);
     site.world.vendors().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/vendors/7/documents").await;
+    sign_in(&browser, "/dashboard/vendors/7/documents").await;
     browser.sees("As HiPay shows them").await;
 
     let cut = Fault::new(FaultKind::ServerError).at(Endpoint::Documents).times(1_000);

@@ -4,6 +4,7 @@
 use cashout::jobs::{Command, GenerateArguments};
 use cashout::sandbox::{Kind, OtherPayment, SandboxOptions};
 
+use crate::users::sign_in;
 use crate::world::{Site, World, euro, wallet_of};
 use fantoccini::key::Key;
 
@@ -35,7 +36,7 @@ async fn three_vouchers() -> Site {
 async fn a_voucher_without_operations_says_why_and_is_released_or_settled_on_its_page() {
     let site = three_vouchers().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/vouchers").await;
+    sign_in(&browser, "/dashboard/vouchers").await;
     assert_eq!(browser.table("table_vouchers").await.len(), 3);
     browser.is_accessible().await;
     browser.screenshot("vouchers").await;
@@ -89,7 +90,7 @@ async fn hipays_ledger_shows_what_each_line_is_to_an_operation() {
     world.clock.advance(jiff::SignedDuration::from_hours(24));
     world.sync().await;
     let browser = site.window().start().await;
-    site.sign_in(&browser, "/dashboard/transactions").await;
+    sign_in(&browser, "/dashboard/transactions").await;
     browser.is_accessible().await;
     browser.screenshot("transactions").await;
     for (matched, word, rows) in [
@@ -116,7 +117,7 @@ async fn both_lists_fit_small_and_dark_windows() {
     for (width, dark) in [(390, false), (1024, true)] {
         let window = site.window().width(width);
         let browser = if dark { window.dark() } else { window }.start().await;
-        site.sign_in(&browser, "/dashboard/vouchers").await;
+        sign_in(&browser, "/dashboard/vouchers").await;
         for path in ["/dashboard/vouchers", "/dashboard/transactions", "/dashboard/vouchers?state=outside_cycles"] {
             browser.open(path).await;
             browser.fits_the_window().await;

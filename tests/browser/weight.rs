@@ -1,5 +1,6 @@
 //! Size of the pages: small, and without requests to other hosts.
 
+use crate::users::sign_in;
 use crate::world::Site;
 
 /// Upper bound on the bytes transferred for the first load of a page.
@@ -16,7 +17,7 @@ async fn a_first_visit_brings_less_than_60_kilobytes_one_style_and_two_scripts()
     assert_eq!((ending(".css"), ending(".js")), (1, 2), "{assets:?}");
     let brought: u64 = assets.iter().map(|part| part.bytes).sum();
     assert!(brought > 5_000, "{assets:?}");
-    site.sign_in(&browser, "/dashboard").await;
+    sign_in(&browser, "/dashboard").await;
     for path in ["", "/vendors", "/transfers", "/transfers/3", "/payments", "/notifications", "/logs", "/settings"] {
         let path = format!("/dashboard{path}");
         browser.open(&path).await;

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 pub(crate) use marketplace::{IBAN, World, euro, http, wallet_of};
 
-use crate::browser::{Browser, Window};
+use crate::browser::Window;
 
 /// A marketplace with its running appliance. When it is dropped, HiPay's ledger is compared with what
 /// the vouchers owed.
@@ -62,16 +62,6 @@ impl Site {
             world.withdraw().await;
         }
         world
-    }
-
-    /// Signs in with HiPay's credentials, and ends at `path`.
-    pub(crate) async fn sign_in(&self, browser: &Browser, path: &str) {
-        browser.open(path).await;
-        let credentials = self.world.sandbox.credentials();
-        browser.fill("HiPay web service login", &credentials.ws_login).await;
-        browser.fill("Password", credentials.ws_password.expose()).await;
-        browser.click("Sign in").await;
-        browser.does_not_see("HiPay web service login").await;
     }
 
     /// Starts the appliance on this world.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::disguise::disguised;
 use crate::installation::{Installation, Mounted, NEW, OLD, SHOP, Seen, Service, Witness, signed};
 use crate::notices::Notice;
+use crate::release_builds::disguised;
 use crate::world::wallet_of;
 
 /// Extra time for a kill, a rollback and the start of a debug build, besides the expected waiting time.

@@ -8,7 +8,7 @@ use cashout::sandbox::{Endpoint, Moment, Remote};
 use redb::ReadableTable;
 use serde_json::{Value, json};
 
-use crate::told::{Running, told};
+use crate::running::{Running, told};
 use crate::world::{World, wallet_of};
 
 /// Makes a world with `count` operations to transfer and a closed store.

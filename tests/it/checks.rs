@@ -6,7 +6,7 @@ use cashout::sandbox::{Account, Endpoint, Refusal, SandboxOptions};
 
 use serde_json::Value;
 
-use crate::told::Told;
+use crate::running::Told;
 use crate::world::{World, wallet_of};
 
 /// Makes a world that `change` puts out of order; returns the output of `check` as text and as JSON.

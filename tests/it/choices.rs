@@ -10,7 +10,7 @@ use cashout::text::message::Message;
 use serde_json::json;
 
 use crate::api::TOKEN;
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::{CYCLE, World, euro, http, wallet_of};
 
 fn accept(transaction_id: &str) -> OperationChoice {

@@ -3,7 +3,7 @@
 use cashout::sandbox::{Account, SandboxOptions};
 use serde_json::{Value, json};
 
-use crate::told::{Told, told};
+use crate::running::{Told, told};
 use crate::world::{IBAN, World, wallet_of};
 
 async fn bare(arguments: &[&str]) -> Told {

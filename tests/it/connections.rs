@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::{World, http};
 
 /// A server with these routes and limits.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::http;
 
 /// Upper bound on any wait; only a test that would otherwise hang reaches it.

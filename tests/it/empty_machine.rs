@@ -11,8 +11,8 @@ use cashout::sandbox::SandboxOptions;
 use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::post_office::{House, PostOffice, Speech};
-use crate::told::{Running, told};
+use crate::mail_server::{House, PostOffice, Speech};
+use crate::running::{Running, told};
 use crate::world::{World, http};
 
 /// Address of the name server: a loopback address that nothing else uses.

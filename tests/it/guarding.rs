@@ -7,7 +7,7 @@ use cashout::sandbox::SandboxOptions;
 use serde_json::json;
 
 use crate::notices::until;
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::{World, http};
 
 async fn world() -> World {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::notices::{Notice, post};
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::{World, http, wallet_of};
 
 const ADDRESS: &str = "/notifications/wallet";

@@ -17,9 +17,9 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::disguise::{disguised, package};
 use crate::notices::Notice;
-use crate::told::{Running, Told, told};
+use crate::release_builds::{disguised, package};
+use crate::running::{Running, Told, told};
 use crate::world::{World, http};
 
 /// Version of the release that is installed first.

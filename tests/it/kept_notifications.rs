@@ -14,7 +14,7 @@ use cashout::store::{Query, View};
 use reqwest::Client;
 
 use crate::notices::{Notice, until};
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::{World, http, wallet_of};
 
 /// Sends a notice; returns the HTTP status and `Retry-After`, or `None` if the connection broke.

@@ -13,8 +13,8 @@ use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
 use crate::bad_store::limitable;
-use crate::post_office::{House, PostOffice, Speech, Taken};
-use crate::told::Running;
+use crate::mail_server::{House, PostOffice, Speech, Taken};
+use crate::running::Running;
 use crate::world::World;
 
 /// Makes a world whose alerts go to `office`.

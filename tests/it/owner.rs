@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::told::{Told, told};
+use crate::running::{Told, told};
 use crate::world::World;
 
 /// The user that represents the service: "nobody" on every system.

@@ -14,7 +14,7 @@ use cashout::store::{ListPage, Query, View};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::World;
 
 /// The example of HiPay's documentation, byte for byte.

@@ -10,7 +10,7 @@ use crate::bad_store::limitable;
 use crate::payments::{
     ACCEPTED, ANY_PORT, FOR_EVER, captured, customers, dealt_with, enterprise, payment, payments, running, serving,
 };
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::{World, http};
 
 #[tokio::test(flavor = "multi_thread")]

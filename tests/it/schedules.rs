@@ -6,7 +6,7 @@ use cashout::sandbox::{HipayModel, SandboxOptions, Until};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use crate::endings::retry_canceled;
+use crate::late_failures::retry_canceled;
 use crate::market::{
     every_request_was_committed_before, owed, received, unfunded_market, until_all_is_paid, whatever_the_remotes_do,
 };

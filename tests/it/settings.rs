@@ -6,7 +6,7 @@ use std::process::Command;
 
 use cashout::sandbox::Endpoint;
 
-use crate::told::{Told, told};
+use crate::running::{Told, told};
 use crate::world::World;
 
 /// Returns a command of the binary with only a configuration file and a data folder that does not exist.

@@ -8,7 +8,7 @@ use cashout::sandbox::SandboxOptions;
 use reqwest::header::{COOKIE, HOST, LOCATION, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, Response};
 
-use crate::told::{Running, told};
+use crate::running::{Running, told};
 use crate::world::{World, http};
 
 /// The user "nobody" on every system.

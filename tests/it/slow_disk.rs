@@ -7,8 +7,8 @@ use cashout::sandbox::SandboxOptions;
 use tokio::time::Instant;
 
 use crate::receiver::Receiver;
+use crate::running::Running;
 use crate::servers::free_port;
-use crate::told::Running;
 use crate::world::{World, http, own_address};
 
 /// Time limit for reporting a trouble and, once it is over, its resolution.

@@ -13,8 +13,8 @@ use cashout::jobs::{BatchRecord, BatchState};
 use cashout::sandbox::{Endpoint, Moment, Pause, SandboxOptions};
 use serde_json::{Value, json};
 
+use crate::running::{Running, told};
 use crate::scheduling::batches;
-use crate::told::{Running, told};
 use crate::world::{World, wallet_of};
 
 /// Upper bound on any wait; only a test that would otherwise hang reaches it.

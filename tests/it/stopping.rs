@@ -9,7 +9,7 @@ use cashout::sandbox::{Endpoint, Moment, SandboxOptions};
 use cashout::store::{Query, View};
 use tokio_util::sync::CancellationToken;
 
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::{World, wallet_of};
 
 const SELLERS: std::ops::RangeInclusive<u64> = 2001..=2012;

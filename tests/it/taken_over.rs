@@ -12,9 +12,9 @@ use cashout::platform::release::TARGET;
 use cashout::update::asset_name;
 use serde_json::Value;
 
-use crate::disguise::disguised;
 use crate::installation::{Installation, OLD, Service, signed};
 use crate::notices::until;
+use crate::release_builds::disguised;
 
 /// The user that represents the service: "nobody" on every system.
 const SERVICE: u32 = 65_534;
@@ -276,7 +276,7 @@ async fn only_root_insists_on_an_older_release() {
     as_service.args([&format!("--reuid={SERVICE}"), &format!("--regid={SERVICE}"), "--clear-groups"]);
     as_service.arg(installation.program()).args(&insisting[..4]).arg("--config");
     as_service.arg(installation.configuration.as_ref().unwrap()).arg("--data").arg(installation.world.data());
-    crate::told::told(as_service).await.ends(1).says("for root").says("app:update with --insist");
+    crate::running::told(as_service).await.ends(1).says("for root").says("app:update with --insist");
     assert_eq!(installation.version(&service).await, OLD);
 
     // Root requests it, with the very same release.

@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::Status
 use prost::Message;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::told::told;
+use crate::running::told;
 use crate::world::{World, wallet_of};
 
 /// A collector of traces.

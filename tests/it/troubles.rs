@@ -18,8 +18,8 @@ use jiff::SignedDuration;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 use crate::installation::{API_TOKEN, Installation, Mounted};
+use crate::mail_server::{House, PostOffice};
 use crate::mailing::silent;
-use crate::post_office::{House, PostOffice};
 use crate::receiver::Receiver;
 use crate::world::{World, wallet_of};
 

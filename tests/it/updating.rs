@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use cashout::platform::release::TARGET;
 use cashout::update::asset_name;
 
-use crate::disguise::{disguised, package};
 use crate::installation::{Installation, NEW, OLD, TECHNICAL, signed};
 use crate::notices::Notice;
-use crate::told::Running;
+use crate::release_builds::{disguised, package};
+use crate::running::Running;
 use crate::world::http;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::installation::{API_TOKEN, Installation, NEW, OLD, Service, signed};
 use crate::notices::until;
-use crate::told::Running;
+use crate::running::Running;
 use crate::world::wallet_of;
 
 const SELLERS: std::ops::RangeInclusive<u64> = 2001..=2010;

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use crate::installation::{Installation, Mounted, NEW, OLD, SHOP, Service, signed};
 use crate::notices::Notice;
 use crate::releases;
-use crate::told::Told;
+use crate::running::Told;
 use crate::world::{World, wallet_of};
 
 /// The user that represents a service without rights: "nobody" on every system.

@@ -7,7 +7,7 @@ use cashout::jobs::{rebind, set_wallet};
 use cashout::sandbox::{Account, Endpoint, Fault, FaultKind, Kind, SandboxOptions, Shop};
 use jiff::SignedDuration;
 
-use crate::told::told;
+use crate::running::told;
 use crate::world::{IBAN, World, euro, wallet_of};
 
 /// Adds a shop that has no wallet yet, with everything that HiPay needs.

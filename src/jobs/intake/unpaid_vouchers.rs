@@ -8,7 +8,7 @@ use crate::domain::operation::{Beneficiary, Hold, Operation, Status};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
 use crate::jobs::intake::shown_vouchers::{ShownVoucher, ShownVouchers};
 use crate::jobs::ledger::of_voucher;
-use crate::jobs::payout::attempt_payment::subject;
+use crate::jobs::payout::pay::subject;
 use crate::jobs::payout::due;
 use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::CallError;

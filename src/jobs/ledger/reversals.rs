@@ -13,7 +13,7 @@ use crate::domain::attempt::{Attempt, AttemptState, TransactionState};
 use crate::domain::ledger::{LedgerAccount, LedgerEntry};
 use crate::domain::operation::{Operation, PaymentKind, Status};
 use crate::jobs::ledger::Ledger;
-use crate::jobs::payout::attempt_payment::subject;
+use crate::jobs::payout::pay::subject;
 use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;

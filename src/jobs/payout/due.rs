@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Hold, Operation, Status};
 use crate::jobs::batch::trace::{attributes_of, trace_of};
-use crate::jobs::payout::attempt_payment::subject;
+use crate::jobs::payout::pay::subject;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::platform::telemetry;
 use crate::store::{Query, StoreError, StoreReader, View};

@@ -1,6 +1,6 @@
 //! The payments of operations: transfers, withdrawals, and their outcomes.
 
-pub(super) mod attempt_payment;
+pub(super) mod pay;
 pub(super) mod due;
 pub(super) mod funds;
 pub(super) mod labels;

@@ -8,7 +8,7 @@ use crate::domain::operation::{Hold, Operation, PaymentKind, Status};
 use crate::jobs::binding::remembers_since;
 use crate::jobs::ledger::Ledger;
 use crate::jobs::ledger::reversals;
-use crate::jobs::payout::attempt_payment::{AttemptMatch, Paying, subject};
+use crate::jobs::payout::pay::{AttemptMatch, Paying, subject};
 use crate::jobs::payout::due;
 use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome::{self, FoundTransaction};

@@ -13,7 +13,7 @@ use crate::domain::vendor::Vendor;
 use crate::jobs::binding::remembers_since;
 use crate::jobs::intake::fresh_shops;
 use crate::jobs::ledger::Ledger;
-use crate::jobs::payout::attempt_payment::{Paying, subject};
+use crate::jobs::payout::pay::{Paying, subject};
 use crate::jobs::payout::due;
 use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome;

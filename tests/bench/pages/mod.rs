@@ -6,12 +6,12 @@
 //! `CASHOUT_BENCH_LISTS` names the lists that are filled and queried, such as `vendors logs`; all by
 //! default.
 
-mod asked;
+mod dashboard;
 mod marketplace;
 mod question;
-mod served;
-mod shelf;
+mod record_kinds;
 mod sqlite;
+mod user_questions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,10 +30,10 @@ use rusqlite::Connection;
 
 use crate::table::{milliseconds, percentile, rate};
 use crate::{Scale, table};
+use dashboard::Served;
 use marketplace::Size;
 use question::Question;
-use served::Served;
-use shelf::Shelf;
+use record_kinds::Shelf;
 
 /// Number of records per commit while the stores are built.
 const GROUP: u64 = 20_000;
@@ -60,14 +60,14 @@ pub(crate) fn measure(scale: Scale) {
     wait_until_built(served.store());
     let mut measured = Vec::new();
     let mut all = Lists { runtime: &runtime, served: &served, connection: &connection, measured: &mut measured };
-    all.list::<Vendor>("vendors", &asked::of_vendors());
-    all.list::<Operation>("transfers", &asked::of_operations(&size));
-    all.list::<CustomerPayment>("payments", &asked::of_payments(&size));
-    all.list::<Notification>("notifications", &asked::of_notifications(&size));
-    all.list::<LogLine>("logs", &asked::of_lines());
-    all.list::<BatchRecord>("batches in the settings", &asked::of_batches());
+    all.list::<Vendor>("vendors", &user_questions::of_vendors());
+    all.list::<Operation>("transfers", &user_questions::of_operations(&size));
+    all.list::<CustomerPayment>("payments", &user_questions::of_payments(&size));
+    all.list::<Notification>("notifications", &user_questions::of_notifications(&size));
+    all.list::<LogLine>("logs", &user_questions::of_lines());
+    all.list::<BatchRecord>("batches in the settings", &user_questions::of_batches());
     if std::env::var_os("CASHOUT_BENCH_LISTS").is_none() {
-        all.pages(&asked::single_pages(&size));
+        all.pages(&user_questions::single_pages(&size));
     }
     summary(&measured);
     runtime.block_on(served.stop());

@@ -6,9 +6,9 @@ use cashout::store::{Cursor, ListPage, Ordered, Query, StoreError, StoreReader, 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Value;
 
+use super::dashboard::Served;
 use super::marketplace;
-use super::served::Served;
-use super::shelf::Shelf;
+use super::record_kinds::Shelf;
 use super::sqlite::Sql;
 
 /// Number of places of a list that are tried.

@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::question::Place;
-use super::shelf::Shelf;
+use super::record_kinds::Shelf;
 
 /// Upper bound on counted rows, one more than our store counts.
 const MAX_COUNTED: u64 = 5_001;

@@ -7,7 +7,7 @@ use cashout::sandbox::{Ending, HipayModel, Lag, Life, Repeats, SandboxOptions, U
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
-use crate::endings::retry_canceled;
+use crate::late_failures::retry_canceled;
 use crate::market::{
     each, every_request_was_committed_before, unfunded_market, until_all_is_paid, whatever_the_remotes_do,
 };

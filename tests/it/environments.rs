@@ -282,7 +282,7 @@ async fn a_company_that_looks_into_tls_behind_a_proxy_keeps_nobody_from_mirakl_a
     let line = format!("tls.caFile: {}", empty.display());
     let mut arguments = world.cashout(&["check"]);
     arguments.env("CASHOUT_TLS_CAFILE", empty.display().to_string());
-    crate::told::told(arguments).await.ends(2).says(&line).says("holds no certificate");
+    crate::running::told(arguments).await.ends(2).says(&line).says("holds no certificate");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,9 +13,10 @@ use cashout::update::asset_name;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::acts::GLANCE;
+use crate::actions::GLANCE;
 use crate::browser::Browser;
 use crate::logs::log;
+use crate::users::sign_in;
 use crate::world::Site;
 
 /// Evidence on the screen that a promise is kept.
@@ -411,7 +412,7 @@ async fn every_sentence_can_be_pointed_at_on_the_screen() {
     for sentence in SENTENCES {
         if sentence.page != open {
             if open == LOGIN {
-                site.sign_in(&browser, sentence.page).await;
+                sign_in(&browser, sentence.page).await;
             } else {
                 browser.open(sentence.page).await;
             }
