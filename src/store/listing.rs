@@ -110,7 +110,7 @@ impl ListPage {
     }
 
     /// Skips this many rows first. The cost is that of reading their index rows, except for a list of one
-    /// [numbered](super::Index::numbered) index, where it is small.
+    /// [numbered](super::Index::bucketed) index, where it is small.
     #[must_use]
     pub fn skip(mut self, rows: usize) -> Self {
         self.skip = rows;

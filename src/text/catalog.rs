@@ -77,7 +77,7 @@ impl Texts {
 }
 
 /// Fails to compile if no message has this key, or if its arguments are not these: the check behind
-/// [`msg!`](super::msg).
+/// [`msg!`](crate::text::message::msg).
 pub(crate) const fn assert_message(key: &str, names: &[&str]) {
     let arguments = arguments_of(key);
     assert!(arguments.is_some(), "there is no message of this key in ui/locales/en");

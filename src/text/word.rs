@@ -15,7 +15,7 @@ pub trait Word {
     }
 }
 
-/// Implements [`Word`](crate::text::Word) for types whose message ids consist of a prefix and the name in JSON.
+/// Implements [`Word`] for types whose message ids consist of a prefix and the name in JSON.
 macro_rules! word_by_name {
     ($($type:ty => $prefix:literal),+ $(,)?) => {$(
         impl $crate::text::Word for $type {

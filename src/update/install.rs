@@ -43,7 +43,7 @@ pub struct PendingInstall {
 pub enum PendingInstallState {
     /// Download of the package.
     Fetching,
-    /// Handover to the guard; the result is seen in [`GuardLink::known`].
+    /// Handover to the guard; the result is seen in [`GuardLink::status`].
     HandedOver,
     /// Failure before the package reached the guard, with its reason.
     Failed(UpdateObstacle),
@@ -99,7 +99,7 @@ impl Installer {
     }
 
     /// Begins to install a release. The installation goes on if its caller goes away, and a caller that asks for a
-    /// release on its way joins it. The result is seen in [`Installer::errand`] and [`GuardLink::known`].
+    /// release on its way joins it. The result is seen in [`Installer::pending`] and [`GuardLink::status`].
     pub async fn begin(&self, wanted: &str, asked_by: &str) -> Result<(), Hindrance> {
         if let Some(reason) = self.guard.status().borrow().against(wanted) {
             return Err(Hindrance::Guard(reason));
@@ -113,7 +113,7 @@ impl Installer {
     }
 
     /// Fetches a release, the newest if none is named, and hands it to the guard. With `insists`, the release may be
-    /// older than the running one, or may have been rolled back before. The result is seen in [`GuardLink::known`].
+    /// older than the running one, or may have been rolled back before. The result is seen in [`GuardLink::status`].
     pub async fn install(&self, wanted: Option<&str>, asked_by: &str, insists: bool) -> Result<(), UpdateObstacle> {
         let version = wanted.and_then(|wanted| wanted.parse::<Version>().ok());
         let release = match version.filter(|version| *version <= running()) {

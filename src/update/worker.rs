@@ -149,7 +149,7 @@ impl GuardLink {
         }
     }
 
-    /// Asks the guard to install a package of this version. The result is seen in [`GuardLink::known`]. Blocks.
+    /// Asks the guard to install a package of this version. The result is seen in [`GuardLink::status`]. Blocks.
     pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
         let said = WorkerMessage::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
         let Some(voice) = &self.voice else { return Ok(()) };

@@ -420,7 +420,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Reports the findings, as described at [`Ledger::watch`].
+    /// Reports the findings, as described at [`Ledger::read_new_entries`].
     pub(crate) async fn report(&self, run: &BatchRun, memory: Timestamp) -> Result<(), JobError> {
         reversals::confirm_reversals(self.context, run, self).await?;
         reversals::adopt_late_executions(self.context, run, self).await?;

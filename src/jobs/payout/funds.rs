@@ -133,7 +133,7 @@ impl<'a> AccountFunds<'a> {
     }
 
     /// Makes the operations `ids` reserve in this order. Nothing is paid before one of the first
-    /// `strict` that needs more than there is. [`AccountFunds::is_over`] must be called for each of them.
+    /// `strict` that needs more than there is. [`AccountFunds::end_turn`] must be called for each of them.
     pub(crate) fn in_order(mut self, ids: &[u64], strict: usize) -> Self {
         let places: HashMap<u64, usize> = ids.iter().copied().zip(0..).collect();
         let waiting = watch::Sender::new(places.values().copied().collect());

@@ -71,7 +71,7 @@ impl Passwords {
         self.verified.load(Ordering::Relaxed)
     }
 
-    /// Compares like [`Passwords::whose`], for a device on which somebody has signed in to this account before: guesses
+    /// Compares like [`Passwords::find_user`], for a device on which somebody has signed in to this account before: guesses
     /// from elsewhere do not hold it up.
     pub(super) async fn find_user_on_known_device(
         &self,
@@ -82,7 +82,7 @@ impl Passwords {
         self.compare(config, login, password, &self.turns_of_devices).await
     }
 
-    /// Compares like [`Passwords::whose`], for an address from which somebody has signed in to this account before:
+    /// Compares like [`Passwords::find_user`], for an address from which somebody has signed in to this account before:
     /// guesses from elsewhere do not hold it up.
     pub(super) async fn find_user_of_known_address(
         &self,
