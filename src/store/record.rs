@@ -184,7 +184,8 @@ pub(super) fn sum_prefix(collection: &str, index: &str) -> Vec<u8> {
 
 /// Returns the key prefix of the maintained counts of an index's buckets.
 pub(super) fn bucket_prefix(collection: &str, index: &str) -> Vec<u8> {
-    (collection, format!("{index} bucket")).encoded()
+    // The word that stores have it under since the first release that counted.
+    (collection, format!("{index} stretch")).encoded()
 }
 
 /// The entries of a record: one list per index, in the order of declaration.
