@@ -6,10 +6,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::connect::{Reached, close, read_settings};
-use super::service_client::{self, Batch};
 use super::{Exit, Failed, Global, output, owner, progress, runtime};
-use crate::jobs::{self, BatchEnd, BatchRecord, BatchState, Command};
+use crate::jobs::{self, BatchEnd, BatchState, Command};
 use crate::platform::clock::Clock;
+use crate::web::BatchDetail;
 
 /// Runs the batch that `command` makes, through the running service if there is one, and prints its outcome.
 pub(super) fn run(
@@ -20,9 +20,9 @@ pub(super) fn run(
     let settled = read_settings(global)?;
     let command = command(&settled.time_zone(global)?, Clock::system().now())?;
     match settled.connect(global)? {
-        Reached::Service(service) => match runtime()?.block_on(service_client::batch(service, global, command))? {
-            Batch::Over(record, error) => print_event(global, &record, error),
-            Batch::GoesOn => Ok(Exit::Stopped),
+        Reached::Service(service) => match runtime()?.block_on(service.run_batch(global, &command))? {
+            Some((batch, failure)) => print_end(global, &batch, failure),
+            None => Ok(Exit::Stopped),
         },
         Reached::Store(context) => {
             let progress = progress::choose(global.json);
@@ -36,33 +36,32 @@ pub(super) fn run(
             if error.is_none() {
                 closed?;
             }
-            print_event(global, &record, error)
+            print_end(global, &record.into(), error.map(Failed::from))
         }
     }
 }
 
-fn print_event(global: &Global, record: &BatchRecord, error: Option<impl Into<Failed>>) -> Result<Exit, Failed> {
-    if let Some(error) = error {
-        let failed: Failed = error.into();
+fn print_end(global: &Global, batch: &BatchDetail, failure: Option<Failed>) -> Result<Exit, Failed> {
+    if let Some(failed) = failure {
         // The part that was done before the batch broke off is reported as well; in JSON it is one object.
         if global.json {
-            output::ended_early(record, &failed)?;
+            output::ended_early(batch, &failed)?;
             return Ok(failed.exit);
         }
-        if record.total > 0 {
-            output::summary(record, false)?;
+        if batch.item.total > 0 {
+            output::summary(batch, false)?;
         }
         return Err(failed);
     }
-    output::summary(record, global.json)?;
-    Ok(exit(record))
+    output::summary(batch, global.json)?;
+    Ok(exit(batch.item.state, batch.item.failed))
 }
 
 /// Returns the exit code for a batch's record.
-pub(super) fn exit(record: &BatchRecord) -> Exit {
-    match record.state() {
+pub(super) fn exit(state: BatchState, failed: u64) -> Exit {
+    match state {
         BatchState::Interrupted => Exit::Stopped,
-        _ if record.failed > 0 => Exit::Failures,
+        _ if failed > 0 => Exit::Failures,
         BatchState::Done
         | BatchState::Partly
         | BatchState::Queued

@@ -2,22 +2,23 @@
 
 use std::io::{BufRead, IsTerminal};
 
+use axum::http::Method;
 use serde_json::json;
 
 use super::connect::{Reached, close, read_settings};
 use super::output::{notice, print, print_json};
-use super::{CheckArgs, Exit, Failed, Global, owner, runtime, service_client};
+use super::{CheckArgs, Exit, Failed, Global, owner, runtime};
 use crate::admin::check::{self, Findings};
 use crate::jobs::{Binding, Bound, Context, RebindEffect, rebind};
-use crate::serve::socket::{SocketEvent, SocketRequest};
 use crate::text::message::{Message, msg};
+use crate::web::{CheckFinding, CheckResult};
 
 pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let settled = read_settings(global)?;
     let mut findings = Findings::default();
     findings.add_success(msg!("checked-configuration"), Message::quoting(global.config.display().to_string()));
-    let mut confirmed = true;
+    let (mut confirmed, mut through_service) = (true, Vec::new());
     match settled.connect(global)? {
         Reached::Service(_) if arguments.rebind => {
             return Err(Failed::new(
@@ -27,13 +28,11 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
             ));
         }
         Reached::Service(service) => {
-            let ask = SocketRequest::Check { offline: arguments.offline };
-            let (looked, release) = runtime()?.block_on(service_client::request_one(service, ask))?;
-            let SocketEvent::Findings { findings: looked } = looked else { return Err(service_client::other(&looked)) };
-            let folder = global.data.display().to_string();
-            findings
-                .add_success(msg!("checked-store"), msg!("check-through-service", folder, version = release.version));
-            findings.0.extend(looked);
+            let body = json!({ "offline": arguments.offline });
+            let checked: CheckResult = runtime()?.block_on(service.call(Method::POST, "/check", Some(&body)))?;
+            let (folder, version) = (global.data.display().to_string(), checked.version);
+            findings.add_success(msg!("checked-store"), msg!("check-through-service", folder, version));
+            through_service = checked.findings;
         }
         Reached::Store(context) => {
             findings.add_success(msg!("checked-store"), Message::quoting(global.data.display().to_string()));
@@ -48,8 +47,11 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
             close(global, *context)?;
         }
     }
+    let mut findings: Vec<CheckFinding> = findings.0.into_iter().map(CheckFinding::from).collect();
+    findings.extend(through_service);
     print_checks(&findings, global.json)?;
-    Ok(if findings.has_defect() || !confirmed { Exit::Failures } else { Exit::Done })
+    let all_ok = findings.iter().all(|finding| finding.ok);
+    Ok(if all_ok && confirmed { Exit::Done } else { Exit::Failures })
 }
 
 /// Binds a store of another installation to the configured one; returns false if a person declined.
@@ -80,22 +82,17 @@ fn confirm(differences: &str, effect: &Message) -> Result<bool, Failed> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-fn print_checks(findings: &Findings, json: bool) -> Result<(), Failed> {
+fn print_checks(findings: &[CheckFinding], json: bool) -> Result<(), Failed> {
     if json {
-        let all: Vec<_> = findings
-            .0
-            .iter()
-            .map(|one| json!({ "what": one.what, "ok": one.wrong.is_none(), "warning": one.is_warning, "detail": one.wrong.as_ref().unwrap_or(&one.detail) }))
-            .collect();
-        return print_json(&json!({ "ok": !findings.has_defect(), "findings": all }));
+        return print_json(&json!({ "ok": findings.iter().all(|finding| finding.ok), "findings": findings }));
     }
-    for finding in &findings.0 {
-        let (mark, text) = match &finding.wrong {
-            None if finding.is_warning => ("WARN ", &finding.detail),
-            None => ("ok   ", &finding.detail),
-            Some(wrong) => ("WRONG", wrong),
+    for finding in findings {
+        let mark = match finding {
+            CheckFinding { ok: false, .. } => "WRONG",
+            CheckFinding { warning: true, .. } => "WARN ",
+            CheckFinding { .. } => "ok   ",
         };
-        print(&format!("{mark}  {:<18}  {text}", finding.what.text()))?;
+        print(&format!("{mark}  {:<18}  {}", finding.what, finding.detail))?;
     }
     Ok(())
 }

@@ -1,18 +1,17 @@
 //! Access of a command to the store: through the running service, or directly.
 
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
+use super::service_client::ServiceClient;
 use super::{Exit, Failed, Global, accepted, output, runtime};
 use crate::admin::wiring::{self, AppError, Wiring};
 use crate::config::{Config, ConfigDraft, ConfigErrors, Settings, process_environment};
 use crate::jobs::Context;
 use crate::logs::Logs;
 use crate::mail::Mailer;
-use crate::serve::socket;
 use crate::store::StoreError;
 
 /// Maximum wait for another process to release the store.
@@ -23,7 +22,7 @@ const SLICE: Duration = Duration::from_millis(250);
 /// The access to the store.
 pub(super) enum Reached {
     /// The running service, which has the store and answers.
-    Service(UnixStream),
+    Service(ServiceClient),
     /// The store itself, which no other process has.
     Store(Box<Context>),
 }
@@ -33,14 +32,14 @@ pub(super) enum Settled {
     /// All settings.
     Here(Box<Config>),
     /// The running service, which has settings that the file lacks from elsewhere, such as its credentials.
-    WithTheService(UnixStream),
+    WithTheService(ServiceClient),
 }
 
 /// Reads the settings, as far as a command needs them.
 pub(super) fn read_settings(global: &Global) -> Result<Settled, Failed> {
     let loaded = Config::load(&global.config, process_environment());
     if loaded.as_ref().is_err_and(ConfigErrors::is_unfinished)
-        && let Some(service) = socket::connect(&global.data)
+        && let Some(service) = ServiceClient::find(global)
     {
         return Ok(Settled::WithTheService(service));
     }
@@ -75,7 +74,7 @@ pub(super) fn connect(global: &Global, config: &Config, wiring: &Wiring) -> Resu
     let deadline = Instant::now() + STORE_WAIT;
     let mut store_wait = Duration::ZERO;
     loop {
-        if let Some(service) = socket::connect(&global.data) {
+        if let Some(service) = ServiceClient::find(global) {
             return Ok(Reached::Service(service));
         }
         match wiring::open(config.clone(), &global.data, &Wiring { store_wait, ..wiring.clone() }) {

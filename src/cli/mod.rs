@@ -499,8 +499,8 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
         AskArgs::OperationAccept { id, transaction: transaction_id, reason } => {
             operation::run(&global, id, &OperationChoice::Accept { transaction_id }, reason)
         }
-        AskArgs::VoucherRelease { id, reason } => voucher::run(&global, id, VoucherChoice::Release, reason),
-        AskArgs::VoucherSettle { id, reason } => voucher::run(&global, id, VoucherChoice::Settle, reason),
+        AskArgs::VoucherRelease { id, reason } => voucher::run(&global, &id, VoucherChoice::Release, &reason),
+        AskArgs::VoucherSettle { id, reason } => voucher::run(&global, &id, VoucherChoice::Settle, &reason),
         AskArgs::WalletSet(arguments) => wallet_set::run(&global, arguments),
         AskArgs::WalletList => wallets::list(&global),
         AskArgs::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::{Exit, Failed, Global, LogFormat};
 use crate::config::LogLevel;
-use crate::domain::money::Amount;
-use crate::jobs::{BatchRecord, BatchState, Failure};
+use crate::jobs::BatchState;
 use crate::logs::{LogLine, Logs, Options, Stream, Style};
 use crate::platform::clock::Clock;
 use crate::store;
+use crate::web::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
 
 /// Starts the log of a command on the error output: only urgent lines, and more if requested. The single
 /// failures of a batch are in its summary.
@@ -114,85 +114,78 @@ pub(super) fn print_json(value: &Value) -> Result<(), Failed> {
 }
 
 /// Prints the outcome of a batch.
-pub(super) fn summary(record: &BatchRecord, json: bool) -> Result<(), Failed> {
+pub(super) fn summary(batch: &BatchDetail, json: bool) -> Result<(), Failed> {
     if json {
-        return print_json(&batch_json(record));
+        return print_json(&batch_json(batch));
     }
-    let mut lines =
-        vec![format!("{}: {} ({} of {})", record.command, record.state().name(), record.done, record.total)];
-    for (what, count) in &record.counts {
-        lines.push(format!("  {count:>7}  {what}{}", sums(record.amounts.get(what))));
+    let BatchItem { command, state, done, total, failed, .. } = &batch.item;
+    let mut lines = vec![format!("{command}: {} ({done} of {total})", state.name())];
+    for (result, count) in &batch.item.counts {
+        lines.push(format!("  {count:>7}  {result}{}", sums(batch.amounts.get(result))));
     }
-    if record.done < record.total {
-        let left = record.total.saturating_sub(record.done);
+    if done < total {
         // Another batch does the rest already, if there is a message about it.
-        let rest = record.error.as_deref().filter(|_| record.state() == BatchState::Interrupted);
+        let rest = batch.item.error.as_deref().filter(|_| *state == BatchState::Interrupted);
         let next = rest.unwrap_or("run the same command again to go on");
-        lines.push(format!("  {left:>7}  left; {next}"));
+        lines.push(format!("  {:>7}  left; {next}", total.saturating_sub(*done)));
     }
-    if record.failed > 0 {
-        lines.push(format!("  {:>7}  with trouble:", record.failed));
-        lines.extend(record.failures.iter().map(line));
+    if *failed > 0 {
+        lines.push(format!("  {failed:>7}  with trouble:"));
+        lines.extend(batch.failures.iter().map(line));
     }
-    let listed = u64::try_from(record.failures.len()).unwrap_or(u64::MAX);
-    if record.failed > listed {
-        lines.push(format!("           and {} more", record.failed.saturating_sub(listed)));
+    let listed = u64::try_from(batch.failures.len()).unwrap_or(u64::MAX);
+    if *failed > listed {
+        lines.push(format!("           and {} more", failed.saturating_sub(listed)));
     }
-    if !record.warnings.is_empty() {
+    if !batch.warnings.is_empty() {
         lines.push("           to know:".to_owned());
-        lines.extend(record.warnings.iter().map(line));
+        lines.extend(batch.warnings.iter().map(line));
     }
     print(&lines.join("\n"))
 }
 
 /// Formats one item's failure.
-fn line(failure: &Failure) -> String {
-    let shop = failure.subject.mirakl_id.map(|id| format!("shop {id}"));
-    let voucher = failure.subject.voucher.as_ref().map(|number| format!("voucher {number}"));
+fn line(failure: &BatchFailure) -> String {
+    let shop = failure.mirakl_id.map(|id| format!("shop {id}"));
+    let voucher = failure.voucher.as_ref().map(|number| format!("voucher {number}"));
     let about: Vec<String> = [shop, voucher].into_iter().flatten().collect();
     let about = if about.is_empty() { String::new() } else { format!("{}: ", about.join(", ")) };
     format!("           {about}{}", failure.message)
 }
 
-fn sums(amounts: Option<&Vec<Amount>>) -> String {
+fn sums(amounts: Option<&Vec<BatchAmount>>) -> String {
+    let amount = |sum: &BatchAmount| format!("{} {}", sum.amount, sum.currency);
     match amounts {
         None => String::new(),
-        Some(amounts) => format!(", {}", amounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ")),
+        Some(amounts) => format!(", {}", amounts.iter().map(amount).collect::<Vec<_>>().join(" + ")),
     }
 }
 
 /// Converts a batch to JSON: amounts are texts with the currency's decimals.
-fn batch_json(record: &BatchRecord) -> Value {
-    let amounts: serde_json::Map<String, Value> = record
-        .amounts
-        .iter()
-        .map(|(what, sums)| {
-            let sums = sums.iter().map(|sum| json!({ "amount": sum.decimal(), "currency": sum.currency().code() }));
-            (what.clone(), sums.collect())
-        })
-        .collect();
+fn batch_json(batch: &BatchDetail) -> Value {
+    let item = &batch.item;
     json!({
-        "id": record.id,
-        "command": record.command,
-        "arguments": record.arguments,
-        "state": record.state().name(),
-        "started_at": record.started_at,
-        "ended_at": record.ended_at,
-        "done": record.done,
-        "total": record.total,
-        "counts": record.counts,
-        "amounts": amounts,
-        "failed": record.failed,
-        "failures": record.failures,
-        "warnings": record.warnings,
-        "error": record.error,
+        "id": item.id,
+        "command": item.command,
+        "arguments": item.arguments,
+        "state": item.state.name(),
+        "started_at": item.started_at,
+        "ended_at": item.ended_at,
+        "done": item.done,
+        "total": item.total,
+        "counts": item.counts,
+        "amounts": batch.amounts,
+        "failed": item.failed,
+        "failures": batch.failures,
+        "warnings": batch.warnings,
+        "error": item.error,
     })
 }
 
 /// Prints a batch that an error has ended, as JSON: the work done before, the reason of the end, and the exit
 /// code.
-pub(super) fn ended_early(record: &BatchRecord, failed: &Failed) -> Result<(), Failed> {
-    let mut batch = batch_json(record);
+pub(super) fn ended_early(batch: &BatchDetail, failed: &Failed) -> Result<(), Failed> {
+    let mut batch = batch_json(batch);
     if let Value::Object(fields) = &mut batch {
         fields.insert("error".to_owned(), failed.sentence.as_str().into());
         fields.insert("exit".to_owned(), failed.exit.code().into());

@@ -1,110 +1,304 @@
-//! Commands through the running service.
+//! Requests to the running service: HTTP over its socket.
 
-use std::os::unix::net::UnixStream;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::batch::StopSignals;
 use super::{Exit, Failed, Global, output, progress};
-use crate::jobs::{BatchRecord, Command};
-use crate::serve::socket::{CommandFailure, Greeting, ServiceConnection, SocketEvent, SocketRequest, TroubleKind};
+use crate::jobs::Command;
+use crate::platform::release;
+use crate::scheduler::BatchStage;
+use crate::serve::socket;
+use crate::web::{API, BatchDetail, EndedBatch, EnqueuedBatch, ProblemBody, ProblemKind, StopEffect, StopResult};
 
-impl From<CommandFailure> for Failed {
-    fn from(trouble: CommandFailure) -> Self {
-        let exit = match trouble.kind {
-            TroubleKind::Credentials => Exit::Credentials,
-            TroubleKind::Refused => Exit::Usage,
-            TroubleKind::Remote => Exit::Failures,
-            TroubleKind::Busy => Exit::Busy,
-            TroubleKind::Machine | TroubleKind::Unknown => Exit::Machine,
+/// Time limit for the service to accept a connection and a request.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The running service of a data folder.
+pub(super) struct ServiceClient {
+    data: PathBuf,
+}
+
+impl From<ProblemKind> for Exit {
+    fn from(kind: ProblemKind) -> Self {
+        match kind {
+            ProblemKind::Credentials => Self::Credentials,
+            ProblemKind::Refused => Self::Usage,
+            ProblemKind::Remote => Self::Failures,
+            ProblemKind::Busy => Self::Busy,
+            ProblemKind::Machine | ProblemKind::Unknown => Self::Machine,
+        }
+    }
+}
+
+impl ServiceClient {
+    /// Returns the service that answers on the socket of the data folder; `None` if there is none.
+    pub(super) fn find(global: &Global) -> Option<Self> {
+        socket::connect(&global.data).map(|_| Self { data: global.data.clone() })
+    }
+
+    /// Sends a request to the API and returns its answer, or the reason why the service refuses it.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Failed> {
+        let response = self.send(method, path, body).await?;
+        let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+        serde_json::from_slice(&body).map_err(|_| other_release())
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response<Incoming>, Failed> {
+        let stream = socket::connect(&self.data).ok_or_else(|| broken(&"it is gone"))?;
+        stream.set_nonblocking(true)?;
+        let stream = TokioIo::new(tokio::net::UnixStream::from_std(stream)?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| broken(&error))?;
+        tokio::spawn(connection);
+        let request = Request::builder().method(method).uri(format!("{API}{path}")).header(HOST, "localhost");
+        let request = match body {
+            Some(body) => request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
         };
-        Self::new(exit, trouble.message)
-    }
-}
-
-/// Makes a request that one event answers. Returns the event with the release of the service.
-pub(super) async fn request_one(service: UnixStream, ask: SocketRequest) -> Result<(SocketEvent, Greeting), Failed> {
-    let (mut connection, greeting) = ServiceConnection::ask(service, ask).await?;
-    loop {
-        let event = connection.next().await;
-        if let SocketEvent::Failed(trouble) = event {
-            return Err(trouble.into());
+        let request = request.map_err(|error| broken(&error))?;
+        let accepted = tokio::time::timeout(CONNECT_TIMEOUT, sender.ready()).await;
+        accepted.map_err(|_| silent())?.map_err(|error| broken(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
         }
-        if event != SocketEvent::Unknown {
-            return Ok((event, greeting));
-        }
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
+        let problem: ProblemBody = serde_json::from_slice(&body).map_err(|_| other_release())?;
+        let exit = match problem.kind {
+            Some(kind) => kind.into(),
+            None if status.is_server_error() => Exit::Machine,
+            None => Exit::Usage,
+        };
+        Err(Failed::new(exit, problem.title))
     }
-}
 
-/// Makes the error for an answer of the service that does not fit the request.
-pub(super) fn other(event: &SocketEvent) -> Failed {
-    Failed::new(Exit::Machine, format!("the running service answered something else: {event:?}"))
-}
-
-/// The outcome of a batch.
-pub(super) enum Batch {
-    /// A batch that has ended.
-    Over(Box<BatchRecord>, Option<CommandFailure>),
-    /// A batch that continues without us.
-    GoesOn,
-}
-
-/// Runs `command` in the service and shows its progress. The first Ctrl-C requests a stop, the second one
-/// leaves at once.
-pub(super) async fn batch(service: UnixStream, global: &Global, command: Command) -> Result<Batch, Failed> {
-    let name = command.name();
-    let progress = progress::choose(global.json);
-    let ask = SocketRequest::Batch { request: command, may_wait: !global.no_wait };
-    let (mut connection, _) = ServiceConnection::ask(service, ask).await?;
-    let mut signals = StopSignals::listen();
-    let mut asked_to_stop = false;
-    let mut shown = 0_u64;
-    loop {
-        let event = tokio::select! {
-            event = connection.next() => event,
-            () = signals.next() => {
-                if asked_to_stop {
-                    // The service brings the batch to a safe point without us.
-                    return Ok(Batch::GoesOn);
+    /// Runs `command` in the service and shows its progress. The first Ctrl-C requests a stop, the second one leaves at
+    /// once. Returns `None` if the batch continues without us.
+    pub(super) async fn run_batch(
+        &self,
+        global: &Global,
+        command: &Command,
+    ) -> Result<Option<(BatchDetail, Option<Failed>)>, Failed> {
+        // Followed before it is enqueued, so that its end is not missed.
+        let mut events = Events::new(self.send(Method::GET, "/batches/events", None).await?);
+        let id = self.enqueue(global, command).await?;
+        let mut shown = ShownProgress::new(global.json);
+        let mut signals = StopSignals::listen();
+        let (mut asked_to_stop, mut running) = (false, Vec::new());
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event?,
+                () = signals.next() => {
+                    if asked_to_stop {
+                        // The service brings the batch to a safe point without us.
+                        return Ok(None);
+                    }
+                    asked_to_stop = true;
+                    if self.stop_batch(id).await? == StopEffect::Joined {
+                        output::notice("others asked for this batch too: it goes on");
+                        return Ok(None);
+                    }
+                    continue;
                 }
-                asked_to_stop = true;
-                connection.stop().await;
-                continue;
+            };
+            match event {
+                Some(ServiceEvent::Progress(batches)) => {
+                    running = batches.iter().map(|batch| batch.id).collect();
+                    if let Some(batch) = batches.into_iter().find(|batch| batch.id == id) {
+                        shown.update(&batch.stages);
+                    }
+                }
+                Some(ServiceEvent::Ended(ended)) if ended.batch.item.id == id => {
+                    shown.update(&ended.stages);
+                    shown.progress.end();
+                    let failure = ended.failure.map(|failure| Failed::new(failure.kind.into(), failure.message));
+                    return Ok(Some((ended.batch, failure)));
+                }
+                Some(ServiceEvent::Stopping(still)) if !still.contains(&id) && !running.contains(&id) => {
+                    let sentence = format!(
+                        "the service stops before batch {id} began; it stays queued, and runs after the next start"
+                    );
+                    return Err(Failed::new(Exit::Busy, sentence));
+                }
+                Some(ServiceEvent::Ended(_) | ServiceEvent::Stopping(_) | ServiceEvent::Other) => {}
+                None => return self.missed_end(id).await.map(Some),
             }
-        };
-        match event {
-            SocketEvent::Queued { batch, behind: Some(ahead), .. } => output::notice(&format!(
-                "{name} is running already (batch {ahead}); batch {batch} waits until it is done"
-            )),
-            SocketEvent::Queued { batch, joined: true, .. } => {
-                output::notice(&format!("the same is queued already as batch {batch}; it runs once for all who asked"));
-            }
-            SocketEvent::Stage { name, total } => {
-                shown = 0;
-                progress.stage(&name, total);
-            }
-            SocketEvent::Progress { done } => {
-                (shown..done).for_each(|_| progress.step());
-                shown = done.max(shown);
-            }
-            SocketEvent::Stopping => {
-                output::notice("stopping as soon as what is in hand is safe; once more to leave at once");
-            }
-            SocketEvent::GoesOn => {
-                output::notice("others asked for this batch too: it goes on");
-                return Ok(Batch::GoesOn);
-            }
-            SocketEvent::Ended { record, error } => {
-                progress.end();
-                return Ok(Batch::Over(record, error));
-            }
-            SocketEvent::Failed(trouble) => return Err(trouble.into()),
-            SocketEvent::Operation { .. }
-            | SocketEvent::Wallet { .. }
-            | SocketEvent::Voucher { .. }
-            | SocketEvent::Findings { .. }
-            | SocketEvent::Releases { .. } => {
-                return Err(other(&event));
-            }
-            SocketEvent::Queued { .. } | SocketEvent::Welcome(_) | SocketEvent::Unknown => {}
         }
     }
+
+    /// Returns a batch whose end the service did not report: the stream of events has ended before.
+    async fn missed_end(&self, id: u64) -> Result<(BatchDetail, Option<Failed>), Failed> {
+        let batch: BatchDetail = self.call(Method::GET, &format!("/batches/{id}"), None).await?;
+        if !batch.item.state.is_over() {
+            return Err(broken(&"it reports nothing more of the batch"));
+        }
+        let failure = batch.item.error.clone().map(|error| Failed::new(Exit::Failures, error));
+        Ok((batch, failure))
+    }
+
+    async fn enqueue(&self, global: &Global, command: &Command) -> Result<u64, Failed> {
+        let name = command.name();
+        let mut request = json!(command);
+        if let Value::Object(fields) = &mut request {
+            fields.insert("may_wait".to_owned(), (!global.no_wait).into());
+        }
+        let queued: EnqueuedBatch = self.call(Method::POST, "/batches", Some(&request)).await?;
+        let id = queued.item.id;
+        if let Some(ahead) = queued.waits_for {
+            output::notice(&format!("{name} is running already (batch {ahead}); batch {id} waits until it is done"));
+        } else if queued.joined {
+            output::notice(&format!("the same is queued already as batch {id}; it runs once for all who asked"));
+        }
+        Ok(id)
+    }
+
+    async fn stop_batch(&self, id: u64) -> Result<StopEffect, Failed> {
+        let body = json!({ "unless_joined": true });
+        let result: StopResult = self.call(Method::POST, &format!("/batches/{id}/stop"), Some(&body)).await?;
+        if result.effect == StopEffect::Stopping {
+            output::notice("stopping as soon as what is in hand is safe; once more to leave at once");
+        }
+        Ok(result.effect)
+    }
+}
+
+/// The part of a batch's progress that was shown.
+struct ShownProgress {
+    progress: std::sync::Arc<dyn crate::jobs::BatchProgress>,
+    stages: usize,
+    done: u64,
+}
+
+impl ShownProgress {
+    fn new(json: bool) -> Self {
+        Self { progress: progress::choose(json), stages: 0, done: 0 }
+    }
+
+    /// Shows everything new in `stages`.
+    fn update(&mut self, stages: &[BatchStage]) {
+        for stage in stages.iter().skip(self.stages) {
+            self.progress.stage(&stage.name, stage.total);
+            self.stages = self.stages.saturating_add(1);
+            self.done = 0;
+        }
+        if let Some(last) = stages.last() {
+            (self.done..last.done).for_each(|_| self.progress.step());
+            self.done = last.done.max(self.done);
+        }
+    }
+}
+
+/// A running batch, as an event describes it.
+#[derive(serde::Deserialize)]
+struct RunningBatch {
+    id: u64,
+    stages: Vec<BatchStage>,
+}
+
+/// The running batches while the service stops.
+#[derive(serde::Deserialize)]
+struct StillRunning {
+    running: Vec<u64>,
+}
+
+/// An event of the service about batches.
+enum ServiceEvent {
+    /// Progress of the running batches.
+    Progress(Vec<RunningBatch>),
+    /// End of a batch.
+    Ended(Box<EndedBatch>),
+    /// Stop of the service, with the batches that still run.
+    Stopping(Vec<u64>),
+    /// Another event, which may be ignored.
+    Other,
+}
+
+/// A stream of server-sent events.
+struct Events {
+    body: Incoming,
+    text: Vec<u8>,
+    ready: VecDeque<ServiceEvent>,
+}
+
+impl Events {
+    fn new(response: Response<Incoming>) -> Self {
+        Self { body: response.into_body(), text: Vec::new(), ready: VecDeque::new() }
+    }
+
+    /// Returns the next event; `None` at the end of the stream.
+    async fn next(&mut self) -> Result<Option<ServiceEvent>, Failed> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            self.text.extend_from_slice(&data);
+            while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.text.drain(..end.saturating_add(2)).collect();
+                self.ready.push_back(read_event(&String::from_utf8_lossy(&event))?);
+            }
+        }
+    }
+}
+
+fn read_event(text: &str) -> Result<ServiceEvent, Failed> {
+    let field = |name: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        lines.map(|value| value.strip_prefix(' ').unwrap_or(value)).collect::<String>()
+    };
+    let (name, data) = (field("event:"), field("data:"));
+    let misread = |_| other_release();
+    Ok(match name.as_str() {
+        "progress" => ServiceEvent::Progress(serde_json::from_str(&data).map_err(misread)?),
+        "ended" => ServiceEvent::Ended(serde_json::from_str(&data).map_err(misread)?),
+        "stopping" => ServiceEvent::Stopping(serde_json::from_str::<StillRunning>(&data).map_err(misread)?.running),
+        _ => ServiceEvent::Other,
+    })
+}
+
+fn broken(error: &impl ToString) -> Failed {
+    let error = error.to_string();
+    Failed::new(
+        Exit::Machine,
+        format!(
+            "the conversation with the running cashout service broke off ({error}); nothing is lost: what it was doing \
+             stands in its list of batches, and what was queued runs after its next start"
+        ),
+    )
+}
+
+fn silent() -> Failed {
+    let seconds = CONNECT_TIMEOUT.as_secs();
+    let sentence =
+        format!("the running cashout service does not answer within {seconds} s; look at its log, or restart it");
+    Failed::new(Exit::Busy, sentence)
+}
+
+fn other_release() -> Failed {
+    Failed::new(
+        Exit::Busy,
+        format!(
+            "the running cashout service is of another release than this command ({}) and says something that it does \
+             not understand; restart the service, so that both are the same",
+            release::version()
+        ),
+    )
 }

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use axum::http::Method;
 use semver::Version;
 use serde_json::json;
 
 use super::connect::read_settings;
 use super::guard::state_folder;
 use super::output::{notice, print, print_json, table};
-use super::{Exit, Failed, Global, UpdateArgs, owner, runtime, service_client};
+use super::service_client::ServiceClient;
+use super::{Exit, Failed, Global, UpdateArgs, owner, runtime};
 use crate::config::EXAMPLE;
 use crate::platform::release;
-use crate::serve::socket::{self, SocketEvent, SocketRequest};
 use crate::update::force::{Insistence, Insisting};
 use crate::update::running;
 use crate::update::status::{PastUpdate, UpdateOutcome, UpdateStatus, UpdateStep};
@@ -164,16 +165,14 @@ fn version_of(path: &Path) -> Result<String, Failed> {
 }
 
 async fn request(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Failed> {
-    let Some(service) = socket::connect(&global.data) else {
+    let Some(service) = ServiceClient::find(global) else {
         let sentence = format!(
             "no cashout service is at work on {}; start it, since its guard exchanges the binary",
             global.data.display()
         );
         return Err(Failed::new(Exit::Machine, sentence));
     };
-    let (event, _) = service_client::request_one(service, SocketRequest::Update { wanted }).await?;
-    let SocketEvent::Releases { releases } = event else { return Err(service_client::other(&event)) };
-    Ok(*releases)
+    service.call(Method::POST, "/update/request", Some(&json!(wanted))).await
 }
 
 /// Follows the attempt that began after `before` to its end, even through the exchange, during which the

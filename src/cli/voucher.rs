@@ -1,48 +1,50 @@
 //! `cashout voucher:release`, `cashout voucher:settle`: a person's choice on a voucher without operations.
 
+use axum::http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::connect::{Reached, close, read_settings};
 use super::output::{print, print_json};
-use super::{Exit, Failed, Global, owner, runtime, service_client};
+use super::{Exit, Failed, Global, owner, runtime};
 use crate::domain::voucher::VoucherChoice;
 use crate::jobs;
-use crate::serve::socket::{SocketEvent, SocketRequest};
+use crate::web::{VoucherDetail, VoucherItem};
 
-pub(super) fn run(global: &Global, id: String, choice: VoucherChoice, reason: String) -> Result<Exit, Failed> {
+pub(super) fn run(global: &Global, id: &str, choice: VoucherChoice, reason: &str) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
-    let record = match read_settings(global)?.connect(global)? {
+    let voucher = match read_settings(global)?.connect(global)? {
         Reached::Service(service) => {
-            let ask = SocketRequest::Voucher { id, choice, reason };
-            let (answer, _) = runtime()?.block_on(service_client::request_one(service, ask))?;
-            let SocketEvent::Voucher { record } = answer else { return Err(service_client::other(&answer)) };
-            *record
+            let path = format!("/vouchers/{}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC), choice.name());
+            let body = json!({ "reason": reason });
+            let voucher: VoucherDetail = runtime()?.block_on(service.call(Method::POST, &path, Some(&body)))?;
+            voucher.item
         }
         Reached::Store(context) => {
-            let asked_by = "a person on the command line";
-            let chosen = jobs::choose_for_voucher(&context, &id, choice, &reason, asked_by);
+            let chosen = jobs::choose_for_voucher(&context, id, choice, reason, "command line");
             let outcome = runtime()?.block_on(chosen);
             let closed = close(global, *context);
             let record = outcome?;
             closed?;
-            record
+            record.into()
         }
     };
-    let (id, amount) = (record.id(), record.voucher.vendor_amount);
+    let VoucherItem { id, mirakl_id, amount, currency, state, released, .. } = voucher;
     if global.json {
-        let state = record.state().name();
         print_json(&json!({
             "id": id,
-            "mirakl_id": record.voucher.shop_id,
-            "amount": amount.decimal(),
-            "currency": amount.currency().code(),
-            "state": state,
-            "released": record.released,
+            "mirakl_id": mirakl_id,
+            "amount": amount,
+            "currency": currency,
+            "state": state.name(),
+            "released": released,
         }))?;
     } else if choice == VoucherChoice::Settle {
-        print(&format!("voucher {id} ({amount}) is settled: no operation is made of it"))?;
+        print(&format!("voucher {id} ({amount} {currency}) is settled: no operation is made of it"))?;
     } else {
-        print(&format!("voucher {id} ({amount}) is released: the next run of cashout:generate makes its operations"))?;
+        print(&format!(
+            "voucher {id} ({amount} {currency}) is released: the next run of cashout:generate makes its operations"
+        ))?;
     }
     Ok(Exit::Done)
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::jobs::BatchProgress;
 
 /// A part of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchStage {
     /// Kind of items, such as `transfers`.
     pub name: String,

@@ -157,9 +157,9 @@ impl Scheduler {
         self.shared.changed();
     }
 
-    /// Returns true from before batch `id` begins until its ending has been published.
-    pub fn is_running(&self, id: u64) -> bool {
-        self.shared.running().contains_key(&id)
+    /// Returns the running batches: each from before it begins until its ending has been published.
+    pub fn running_batches(&self) -> Vec<u64> {
+        self.shared.running().keys().copied().collect()
     }
 
     /// Subscribes to the progress of the running batches. It changes with every item and with the

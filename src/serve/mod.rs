@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::monitor::Monitor;
-use self::socket::SocketService;
+use self::socket::CommandSocket;
 use crate::config::{NoticeLevel, Settings};
 use crate::jobs::{self, Context};
 use crate::logs::{self, Logs};
@@ -155,17 +155,11 @@ impl Appliance {
         tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
         tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
         tasks.spawn(web.scheduler.clone().work(stop.clone()));
-        let service = SocketService {
-            context: web.context.clone(),
-            scheduler: web.scheduler.clone(),
-            releases: web.installer.clone(),
-            data,
-        };
-        if let Some(listening) = service.listen().await {
-            tasks.spawn(listening.serve(stop.clone()));
+        let (router, settings) = (web::router(web.clone()), web.settings.clone());
+        if let Some(socket) = CommandSocket::bind(data).await {
+            tasks.spawn(socket.serve(router.clone(), stop.clone()));
         }
-        let settings = web.settings.clone();
-        let connections = Connections::new(web::router(web.clone()), certificate, Limits::of_this_process())
+        let connections = Connections::new(router, certificate, Limits::of_this_process())
             .close_while(web.context.gate.clone())
             .lift_bound_for(move |address| settings.get().server.is_trusted_proxy(address));
         tasks.spawn(connections.serve(listener, stop.clone()));

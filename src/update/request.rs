@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::status::UpdateStatus;
 
 /// A request about releases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "wanted", rename_all = "snake_case")]
 pub enum ReleaseRequest {
     /// Query of the current knowledge.
@@ -25,6 +26,7 @@ pub enum ReleaseRequest {
     /// Installation of a package on this machine's disk, which the service can read.
     Package {
         /// Path of the package.
+        #[schema(value_type = String)]
         path: PathBuf,
         /// Version that the package is for.
         version: String,
@@ -37,7 +39,7 @@ pub enum ReleaseRequest {
 }
 
 /// The knowledge of releases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Releases {
     /// Running version.
     pub version: String,

@@ -37,7 +37,7 @@ pub const MAX_LINES_KEPT: usize = 20;
 pub const MAX_LINE_LENGTH: usize = 300;
 
 /// The guard's knowledge of updates.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UpdateStatus {
     /// Reason why this installation cannot be updated from here, if it cannot.
     #[serde(default)]

@@ -43,13 +43,19 @@ pub enum Origin {
     Token,
     /// A session that the browser has presented.
     Session(Box<Session>),
+    /// The command line's socket, which only the owner of the service and root can use.
+    CommandLine,
 }
 
+/// Mark of a request that has come through the command line's socket; only the server of that socket sets it.
+#[derive(Debug, Clone, Copy)]
+pub struct FromCommandLine;
+
 impl Caller {
-    /// Returns the session of the caller; `None` for callers with the API token.
+    /// Returns the session of the caller; `None` for callers with the API token and on the command line.
     pub fn session(&self) -> Option<&Session> {
         match &self.from {
-            Origin::Token => None,
+            Origin::Token | Origin::CommandLine => None,
             Origin::Session(session) => Some(session),
         }
     }
@@ -66,6 +72,20 @@ impl Caller {
     /// Returns true if `token` belongs to one of the caller's own pages; always true for callers without a session.
     pub(super) fn is_from_own_page(&self, token: &str) -> bool {
         self.session().is_none_or(|session| session.is_csrf_token(token))
+    }
+
+    /// Returns false once the session with which the caller was let in has ended.
+    pub(super) async fn is_still_let_in(&self, web: &Web) -> bool {
+        match self.session() {
+            Some(session) => session::is_signed_in(web, session.key.clone()).await,
+            None => true,
+        }
+    }
+
+    /// Refuses callers other than the command line.
+    pub(super) fn must_be_on_command_line(&self) -> Result<(), Problem> {
+        let here = self.from == Origin::CommandLine;
+        here.then_some(()).ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, msg!("problem-command-line")))
     }
 
     fn by_session((session, role): (Session, Role)) -> Self {
@@ -90,6 +110,9 @@ impl fmt::Display for Caller {
 /// also needs the operator role and, with a session, the CSRF token of a page.
 pub(super) async fn let_in(State(web): State<Web>, peer: Peer, mut request: Request, next: Next) -> Response {
     let caller = match bearer(request.headers()) {
+        _ if request.extensions().get::<FromCommandLine>().is_some() => {
+            Some(Caller { name: "command line".to_owned(), role: Role::Operator, from: Origin::CommandLine })
+        }
         Some(shown) => {
             let settings = web.settings.get();
             let token = settings.dashboard.api_token.as_ref();

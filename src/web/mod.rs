@@ -39,13 +39,17 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use api::description;
-pub use auth::{Caller, Operator, Origin, comes_from_elsewhere, let_in_page};
+pub use api::{BatchError, CheckFinding, CheckResult, EndedBatch, EnqueuedBatch, StopEffect, StopResult};
+pub use auth::{Caller, FromCommandLine, Operator, Origin, comes_from_elsewhere, let_in_page};
 pub use connections::{Connections, Limits};
 pub use form::{CSRF_FIELD, Checked};
 pub use health::Readiness;
+pub use lists::{
+    BatchAmount, BatchDetail, BatchFailure, BatchItem, OperationDetail, OperationItem, VoucherDetail, VoucherItem,
+};
 pub use metrics::{begin_metrics, metrics_router};
 pub use peer::Peer;
-pub use problem::Problem;
+pub use problem::{Problem, ProblemBody, ProblemKind};
 pub use session::{
     COOKIE, NewSession, Passwords, SECURE_COOKIE, SignInRefused, csrf_token, safe_next, sign_in, sign_out,
     sign_out_everywhere,
@@ -92,7 +96,7 @@ pub struct Web {
 }
 
 /// Path prefix of the API.
-const API: &str = "/api/v1";
+pub const API: &str = "/api/v1";
 
 /// Returns the routes open to every caller, apart from the sign-in page and the assets.
 fn open() -> Vec<pages::Route> {

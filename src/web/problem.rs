@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::jobs::JobError;
@@ -11,11 +11,42 @@ use crate::store::StoreError;
 use crate::text::Texts;
 use crate::text::message::{Message, msg};
 
+/// The kind of a failure, by what the caller must do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// Credentials that Mirakl or HiPay refuses: correct the configuration.
+    Credentials,
+    /// Failure of the store or the machine: repair it.
+    Machine,
+    /// Request that is not allowed: request something else.
+    Refused,
+    /// Mirakl or HiPay that cannot be used now: try again later.
+    Remote,
+    /// Other work in progress: try again once it is done.
+    Busy,
+    /// A kind of a later release.
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<&JobError> for ProblemKind {
+    fn from(error: &JobError) -> Self {
+        match error {
+            JobError::Credentials(_) => Self::Credentials,
+            JobError::Store(_) => Self::Machine,
+            JobError::Refused(_) => Self::Refused,
+            JobError::Remote(_) => Self::Remote,
+        }
+    }
+}
+
 /// An error response with a message.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
     message: Message,
+    kind: Option<ProblemKind>,
     retry_after_seconds: Option<u32>,
 }
 
@@ -23,12 +54,18 @@ impl Problem {
     /// Returns an error of this status. The message states what is wrong and how to fix it: in English in the response
     /// itself, in the reader's language on a page.
     pub fn new(status: StatusCode, message: Message) -> Self {
-        Self { status, message, retry_after_seconds: None }
+        Self { status, message, kind: None, retry_after_seconds: None }
     }
 
     /// Returns a 503 that asks the sender to try again after this many seconds.
     pub fn unavailable(message: Message, retry_after_seconds: u32) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message).again_after(retry_after_seconds)
+    }
+
+    /// Adds the kind of the failure.
+    #[must_use]
+    pub fn of_kind(self, kind: ProblemKind) -> Self {
+        Self { kind: Some(kind), ..self }
     }
 
     /// Asks the sender to try again after this many seconds.
@@ -51,14 +88,18 @@ impl Problem {
 }
 
 /// The body of an error response (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ProblemBody {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ProblemBody {
     /// Always `about:blank`: the title is complete.
-    r#type: &'static str,
+    #[serde(default)]
+    r#type: String,
     /// HTTP status.
-    status: u16,
+    pub status: u16,
     /// Message that states what is wrong and how to fix it.
-    title: String,
+    pub title: String,
+    /// Kind of the failure, where the status does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ProblemKind>,
 }
 
 /// Conversion of store errors. They concern the operator, not the caller: the error itself is logged, and the caller is
@@ -78,10 +119,11 @@ impl From<StoreError> for Problem {
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
+        let kind = ProblemKind::from(&error);
         match error {
             JobError::Store(error) => error.into(),
             JobError::Credentials(why) | JobError::Refused(why) | JobError::Remote(why) => {
-                Self::new(StatusCode::CONFLICT, why)
+                Self::new(StatusCode::CONFLICT, why).of_kind(kind)
             }
         }
     }
@@ -90,7 +132,12 @@ impl From<JobError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let problem = self.clone();
-        let body = ProblemBody { r#type: "about:blank", status: self.status.as_u16(), title: self.message.to_string() };
+        let body = ProblemBody {
+            r#type: "about:blank".to_owned(),
+            status: self.status.as_u16(),
+            title: self.message.to_string(),
+            kind: self.kind,
+        };
         let mut response = (self.status, Json(body)).into_response();
         // For pages, which render the problem themselves.
         response.extensions_mut().insert(problem);

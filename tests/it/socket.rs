@@ -1,7 +1,7 @@
 //! The command line while the service runs: two real processes of the binary.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -229,77 +229,118 @@ async fn a_service_that_stops_brings_the_batch_of_a_command_to_a_safe_point() {
     finishes(&world).await;
 }
 
+/// Sends these bytes and returns everything that is answered.
+fn answer(socket: &Path, bytes: &[u8]) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    // Refused before all of it is read; the rest cannot be delivered.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Sends a request over the socket and returns the answer's status and JSON.
+fn call(socket: &Path, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let length = body.len();
+    let request = format!(
+        "{method} /api/v1{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    let answer = answer(socket, request.as_bytes());
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+}
+
+/// Follows the batches over the socket; returns the events as they come: name and data.
+fn events(socket: &Path) -> impl Iterator<Item = (String, Value)> + use<> {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.write_all(b"GET /api/v1/batches/events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut name = String::new();
+    BufReader::new(stream).lines().map_while(Result::ok).filter_map(move |line| {
+        if let Some(event) = line.strip_prefix("event: ") {
+            name = event.to_owned();
+        }
+        let data = line.strip_prefix("data: ")?;
+        Some((name.clone(), serde_json::from_str(data).unwrap_or_default()))
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asks_hears_how_far_it_is() {
+async fn progress_and_end_of_a_batch_are_reported() {
     let world = to_be_paid().await;
     let service = served(&world).await;
+    let socket = world.data().join("cashout.sock");
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 4);
-    let mut stream = UnixStream::connect(world.data().join("cashout.sock")).unwrap();
-    let request = json!({
-        "protocol": 1, "version": "0", "ask": "batch", "may_wait": true, "request": { "command": "cashout:transfer" }
-    });
-    writeln!(stream, "{request}").unwrap();
-    let mut lines = BufReader::new(stream).lines();
-    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
-    assert_eq!(next()["event"], "welcome");
-    assert_eq!(next(), json!({ "event": "queued", "batch": 3, "behind": null, "joined": false }));
-    assert_eq!(next(), json!({ "event": "stage", "name": "transfers", "total": 6 }));
+    let mut events = events(&socket);
+    assert_eq!(events.next().unwrap(), ("progress".to_owned(), json!([])));
+    let (status, queued) = call(&socket, "POST", "/batches", r#"{"command":"cashout:transfer"}"#);
+    assert_eq!(
+        (status, &queued["id"], &queued["joined"], &queued["waits_for"]),
+        (202, &json!(3), &json!(false), &json!(null))
+    );
+    assert_eq!(queued["asked_by"], "command line");
     reached(&mut held).await;
     // The fourth is held: three are done, and that is reported.
-    let mut told = next();
-    while told["done"] != 3 {
-        assert_eq!(told["event"], "progress", "{told}");
-        told = next();
-    }
+    let of_stages = |(name, data): &(String, Value), done: u64| {
+        name == "progress" && data[0]["stages"] == json!([{ "name": "transfers", "total": 6, "done": done }])
+    };
+    assert!(events.by_ref().any(|event| of_stages(&event, 3)));
+    assert_eq!(call(&socket, "GET", "/batches/3", "").1["done"], 3);
     held.release();
-    let mut last = next();
-    while last["event"] == "progress" {
-        told = last;
-        last = next();
-    }
-    assert_eq!(told["done"], 6);
-    assert_eq!((&last["event"], &last["record"]["state"]), (&json!("ended"), &json!("done")));
+    let (_, ended) = events.by_ref().find(|(name, _)| name == "ended").unwrap();
+    assert_eq!(
+        (&ended["batch"]["id"], &ended["batch"]["state"], &ended["failure"]),
+        (&json!(3), &json!("done"), &json!(null))
+    );
+    assert_eq!(ended["batch"]["amounts"], json!({ "requested": [{ "amount": "60.00", "currency": "EUR" }] }));
+    assert_eq!(ended["stages"], json!([{ "name": "transfers", "total": 6, "done": 6 }]));
+    assert_eq!(call(&socket, "POST", "/batches/3/stop", "").1, json!({ "effect": "over" }));
+    assert_eq!(call(&socket, "GET", "/batches/99", "").0, 404);
     let (world, _) = stopped(world, service).await;
     finishes(&world).await;
 }
 
-/// Returns the answer to these bytes.
-fn answer(socket: &Path, bytes: &[u8]) -> Value {
-    let mut stream = UnixStream::connect(socket).unwrap();
-    // Refused before all of it is read; the rest cannot be delivered.
-    let _ = stream.write_all(bytes);
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).unwrap();
-    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn what_makes_no_sense_is_answered_so_and_harms_nothing() {
+async fn requests_that_make_no_sense_are_refused_and_harm_nothing() {
     let world = to_be_paid().await;
     let service = served(&world).await;
     let socket = world.data().join("cashout.sock");
-    let long = [vec![b' '; 70_000], b"\n".to_vec()].concat();
-    for (bytes, kind, words) in [
-        (&b"GET / HTTP/1.1\r\n"[..], "refused", "not one of a cashout command"),
-        (b"{}\n", "refused", "not one of a cashout command"),
-        (b"\xff\xfe\n", "refused", "not one of a cashout command"),
-        (&long, "refused", "longer than 65536 bytes"),
-        (b"{\"protocol\":1,\"ask\":\"money\"}\n", "refused", "does not understand the request"),
-        (
-            b"{\"protocol\":1,\"ask\":\"batch\",\"may_wait\":true,\"request\":{\"command\":\"x\"}}\n",
-            "refused",
-            "unknown variant",
-        ),
-        (b"{\"protocol\":99,\"version\":\"9.9.9\",\"ask\":\"later\"}\n", "busy", "this command is cashout 9.9.9"),
+    // A command of an earlier release sends a line of JSON, and gets one line in that form.
+    for line in [
+        "{}",
+        r#"{"protocol":1,"version":"0.1.0","ask":"batch","may_wait":true,"request":{"command":"cashout:transfer"}}"#,
     ] {
-        let said = answer(&socket, bytes);
-        assert_eq!((&said["event"], &said["kind"]), (&json!("failed"), &json!(kind)), "{said}");
-        assert!(said["message"].as_str().unwrap().contains(words), "{said}");
+        let said: Value = serde_json::from_str(&answer(&socket, format!("{line}\n").as_bytes())).unwrap();
+        assert_eq!((&said["event"], &said["kind"]), (&json!("failed"), &json!("busy")), "{said}");
+        assert!(
+            said["message"].as_str().unwrap().contains("another release than the running cashout service"),
+            "{said}"
+        );
     }
+    let long = [b"{".to_vec(), vec![b' '; 70_000], b"\n".to_vec()].concat();
+    assert!(answer(&socket, &long).contains("another release"));
+    for bytes in [&b"\xff\xfe\n"[..], b"GET\r\n\r\n", b"\r\n\r\n\r\n"] {
+        let said = answer(&socket, bytes);
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{said}");
+    }
+    for (path, body, status) in [
+        ("/batches", r#"{"command":"cashout:everything"}"#, 422),
+        ("/batches", r#"{"command":"cashout:transfer","cycle_date":"2026-11-11"}"#, 409),
+        ("/batches", "{", 400),
+        ("/nothing", "{}", 404),
+    ] {
+        let (answered, problem) = call(&socket, "POST", path, body);
+        assert_eq!((answered, &problem["status"]), (status, &json!(status)), "{path} {body}: {problem}");
+    }
+    // Pages need a session, here too.
+    assert!(
+        answer(&socket, b"GET /dashboard HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .contains("/dashboard/login")
+    );
     // Clients that stay silent, send half a request, or leave do not disturb others.
     let silent = UnixStream::connect(&socket).unwrap();
     let mut half = UnixStream::connect(&socket).unwrap();
-    half.write_all(b"{\"protocol\"").unwrap();
+    half.write_all(b"POST /api/v1/bat").unwrap();
     drop(UnixStream::connect(&socket).unwrap());
     world.told(&[SYNC]).await.ends(0);
     drop((silent, half));
@@ -309,11 +350,37 @@ async fn what_makes_no_sense_is_answered_so_and_harms_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_so_many_are_spoken_with_at_once() {
+async fn another_user_is_refused() {
     let world = to_be_paid().await;
     let service = served(&world).await;
     let socket = world.data().join("cashout.sock");
-    let silent: Vec<UnixStream> = (0..32).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    if rustix::process::geteuid().is_root() {
+        // Even where the files would let the user in, the kernel's word counts.
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).unwrap();
+        for folder in world.data().ancestors().take(2) {
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let script = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
+            s.sendall(b'GET /api/v1/batches HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n'); print(s.recv(100))";
+        let output = Process::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c", script])
+            .arg(&socket)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("200"), "{said}");
+        assert!(said.contains("b''") || said.contains("Reset") || said.contains("Broken pipe"), "{said}");
+    }
+    let (world, _) = stopped(world, service).await;
+    finishes(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_limited_in_number() {
+    let world = to_be_paid().await;
+    let service = served(&world).await;
+    let socket = world.data().join("cashout.sock");
+    let silent: Vec<UnixStream> = (0..64).map(|_| UnixStream::connect(&socket).unwrap()).collect();
     let refused = world.told(&[SYNC]).await;
     refused.ends(75).says("work through the service already");
     drop(silent);

@@ -14,11 +14,12 @@ use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, asker, msg};
 
 /// A number of operations and their sums.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Moved {
     /// The number of operations.
     pub count: u64,
-    /// Their sum in each currency.
+    /// Their sum in each currency, in minor units.
+    #[schema(value_type = Vec<Object>)]
     pub sums: Vec<Amount>,
 }
 
@@ -40,7 +41,7 @@ impl Moved {
 }
 
 /// The effect of a change of a vendor's wallet.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct WalletChange {
     /// The shop.
     pub mirakl_id: u64,

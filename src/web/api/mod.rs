@@ -3,6 +3,7 @@
 //! is visible in a review.
 
 mod batches;
+mod check;
 mod choices;
 mod extract;
 mod listings;
@@ -10,6 +11,10 @@ mod settings;
 mod troubles;
 mod update;
 mod vouchers;
+mod wallet;
+
+pub use batches::{BatchError, EndedBatch, EnqueuedBatch, StopEffect, StopResult};
+pub use check::{CheckFinding, CheckResult};
 
 use crate::text::message::msg;
 use axum::extract::State;
@@ -33,6 +38,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
     vec![
         ("/vendors", get(listings::vendors)),
         ("/vendors/{mirakl_id}", get(listings::vendor)),
+        ("/vendors/{mirakl_id}/wallet", post(wallet::set_wallet)),
         ("/operations", get(listings::operations)),
         ("/operations.csv", get(listings::operations_csv)),
         ("/operations/{id}", get(listings::operation)),
@@ -51,9 +57,14 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/logs", get(listings::logs)),
         ("/logs.csv", get(listings::logs_csv)),
         ("/batches", get(batches::batches).post(batches::enqueue)),
+        ("/batches/events", get(batches::events)),
+        ("/batches/{id}", get(batches::batch)),
+        ("/batches/{id}/stop", post(batches::stop)),
+        ("/check", post(check::check)),
         ("/troubles", get(troubles::troubles)),
         ("/update", get(update::update).post(update::install)),
         ("/update/check", post(update::check)),
+        ("/update/request", post(update::request)),
         ("/settings", get(settings::settings).patch(settings::change_settings)),
         ("/openapi.json", get(describe)),
     ]
@@ -99,10 +110,16 @@ pub fn description() -> String {
         listings::logs_csv,
         batches::batches,
         batches::enqueue,
+        batches::events,
+        batches::batch,
+        batches::stop,
+        check::check,
+        wallet::set_wallet,
         troubles::troubles,
         update::update,
         update::install,
         update::check,
+        update::request,
         settings::settings, settings::change_settings),
     modifiers(&Doors),
     security(("token" = []), ("session" = []))

@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use super::extract::Body;
 use crate::config::UpdateChannel;
 use crate::store;
+use crate::text::message::msg;
 use crate::update::status::{PastUpdate, UpdateAttempt, UpdateReason};
-use crate::update::{PendingInstallState, Release, ReleaseKind, UpdateCheck, running};
+use crate::update::{PendingInstallState, Release, ReleaseKind, ReleaseRequest, Releases, UpdateCheck, running};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::problem::{Problem, ProblemBody};
@@ -140,6 +141,26 @@ pub(super) async fn check(State(web): State<Web>, Operator(caller): Operator) ->
     tracing::info!(severity = "NOTICE", action = "update", "{caller} looks for newer releases");
     web.updates.check().await?;
     status(&web).await.map(Json)
+}
+
+/// Answers a request of the command line about releases.
+///
+/// Only the command line may insist, name a package on this machine's disk, or go back to the previous release.
+#[utoipa::path(post, path = "/update/request", request_body = ReleaseRequest, responses(
+    (status = 200, body = Releases),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn request(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    Body(request): Body<ReleaseRequest>,
+) -> Result<Json<Releases>, Problem> {
+    caller.must_be_on_command_line()?;
+    tokio::select! {
+        releases = web.installer.answer(&request) => Ok(Json(releases?)),
+        () = web.stopping.cancelled() => Err(Problem::unavailable(msg!("service-stops"), 5)),
+    }
 }
 
 async fn status(web: &Web) -> Result<Update, Problem> {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{ListFilter, exactly};
-use crate::jobs::{BatchRecord, BatchState, Command, GenerateArguments};
+use crate::domain::money::Amount;
+use crate::jobs::{BatchRecord, BatchState, Command, Failure, GenerateArguments};
 use crate::store::ListPage;
 use crate::web::problem::Problem;
 
@@ -55,25 +55,35 @@ impl BatchCommand {
         Self::TransactionStatusSync,
     ];
 
-    /// Returns the command for shops updated since then, or for this cycle; the error is the name of the argument that
-    /// the command has no use for.
+    /// Returns the command for shops updated since then, or for this generation; the error is the name of the argument
+    /// that the command has no use for.
     pub(in crate::web) fn with(
         self,
         since: Option<Timestamp>,
-        cycle_date: Option<Date>,
+        generate: GenerateArguments,
     ) -> Result<Command, &'static str> {
-        match (self, since, cycle_date) {
-            (Self::VendorProcess, since, None) => Ok(Command::VendorProcess { since }),
-            (Self::CashoutGenerate, None, cycle_date) => {
-                Ok(Command::CashoutGenerate(GenerateArguments { cycle_date, ..GenerateArguments::default() }))
-            }
-            (Self::VendorProcess, _, Some(_)) => Err("cycle_date"),
-            (_, Some(_), _) => Err("since"),
-            (_, _, Some(_)) => Err("cycle_date"),
-            (Self::CashoutTransfer, None, None) => Ok(Command::CashoutTransfer),
-            (Self::CashoutWithdraw, None, None) => Ok(Command::CashoutWithdraw),
-            (Self::TransactionStatusSync, None, None) => Ok(Command::TransactionStatusSync),
+        if since.is_some() && self != Self::VendorProcess {
+            return Err("since");
         }
+        let GenerateArguments { cycle_date, execution_date, before, after } = &generate;
+        let given = [
+            ("cycle_date", cycle_date.is_some()),
+            ("execution_date", execution_date.is_some()),
+            ("before", before.is_some()),
+            ("after", after.is_some()),
+        ];
+        if self != Self::CashoutGenerate
+            && let Some((name, _)) = given.into_iter().find(|(_, given)| *given)
+        {
+            return Err(name);
+        }
+        Ok(match self {
+            Self::VendorProcess => Command::VendorProcess { since },
+            Self::CashoutGenerate => Command::CashoutGenerate(generate),
+            Self::CashoutTransfer => Command::CashoutTransfer,
+            Self::CashoutWithdraw => Command::CashoutWithdraw,
+            Self::TransactionStatusSync => Command::TransactionStatusSync,
+        })
     }
 
     /// Returns the name on the command line.
@@ -89,34 +99,90 @@ impl BatchCommand {
 }
 
 /// One batch.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct BatchItem {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BatchItem {
     /// Our own number.
-    pub(in crate::web) id: u64,
+    pub id: u64,
     /// Name of the command.
-    pub(in crate::web) command: String,
+    pub command: String,
     /// Arguments of the command, in words.
-    pub(in crate::web) arguments: String,
+    pub arguments: String,
     /// Name of the requester.
-    pub(in crate::web) asked_by: String,
+    pub asked_by: String,
     /// State of the batch.
-    pub(in crate::web) state: BatchState,
+    pub state: BatchState,
     /// Time of the request (UTC), if the batch had to wait.
-    pub(in crate::web) queued_at: Option<Timestamp>,
+    pub queued_at: Option<Timestamp>,
     /// Time when it began (UTC); absent while it waits.
-    pub(in crate::web) started_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
     /// Time when it ended (UTC).
-    pub(in crate::web) ended_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
     /// Reason for an early end.
-    pub(in crate::web) error: Option<String>,
+    pub error: Option<String>,
     /// Number of processed items.
-    pub(in crate::web) done: u64,
+    pub done: u64,
     /// Number of items in all.
-    pub(in crate::web) total: u64,
+    pub total: u64,
     /// Number of failed items.
-    pub(in crate::web) failed: u64,
+    pub failed: u64,
     /// Number of items by result.
-    pub(in crate::web) counts: BTreeMap<String, u64>,
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// One batch with its failures and sums.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BatchDetail {
+    /// The batch as lists show it.
+    #[serde(flatten)]
+    pub item: BatchItem,
+    /// Sums of money by result.
+    pub amounts: BTreeMap<String, Vec<BatchAmount>>,
+    /// The first failed items, up to a limit.
+    pub failures: Vec<BatchFailure>,
+    /// The first warnings, up to a limit.
+    pub warnings: Vec<BatchFailure>,
+}
+
+/// A sum of money in one currency.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BatchAmount {
+    /// The sum, with the currency's decimals.
+    #[schema(example = "83.00")]
+    pub amount: String,
+    /// Currency (ISO 4217).
+    #[schema(example = "EUR")]
+    pub currency: String,
+}
+
+/// A failed item, or a warning about one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BatchFailure {
+    /// Store ID of the shop in Mirakl, if it concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirakl_id: Option<u64>,
+    /// Number of the voucher in Mirakl, if it concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voucher: Option<String>,
+    /// Message that states what happened and what to do.
+    pub message: String,
+}
+
+impl From<Failure> for BatchFailure {
+    fn from(failure: Failure) -> Self {
+        let Failure { subject, message } = failure;
+        Self { mirakl_id: subject.mirakl_id, voucher: subject.voucher, message: message.to_string() }
+    }
+}
+
+impl From<BatchRecord> for BatchDetail {
+    fn from(mut record: BatchRecord) -> Self {
+        let amount = |sum: Amount| BatchAmount { amount: sum.decimal(), currency: sum.currency().code().to_owned() };
+        let sums = |(result, sums): (String, Vec<Amount>)| (result, sums.into_iter().map(amount).collect());
+        let failures = std::mem::take(&mut record.failures).into_iter().map(BatchFailure::from).collect();
+        let warnings = std::mem::take(&mut record.warnings).into_iter().map(BatchFailure::from).collect();
+        let amounts = std::mem::take(&mut record.amounts).into_iter().map(sums).collect();
+        Self { item: BatchFilter::item(record), amounts, failures, warnings }
+    }
 }
 
 impl ListFilter for BatchFilter {

@@ -16,17 +16,20 @@ use serde::de::{DeserializeOwned, Error, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-pub(super) use batches::{BatchCommand, BatchFilter, BatchItem};
+pub use batches::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
+pub(super) use batches::{BatchCommand, BatchFilter};
 pub(super) use export::{csv, found_csv};
 pub(super) use logs::{LogItem, LogListFilter};
 pub(super) use notifications::{NotificationFilter, NotificationItem};
-pub(super) use operations::{OperationDetail, OperationFilter, OperationItem, failed};
+pub use operations::{OperationDetail, OperationItem};
+pub(super) use operations::{OperationFilter, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
 pub(super) use query::{ExportParams, ListQuery, Moment, Ordering, PageParams, Paging, moment};
 use query::{Parameters, Period, at_most};
 pub(super) use transactions::{TransactionFilter, TransactionItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
-pub(super) use vouchers::{VoucherDetail, VoucherFilter};
+pub(super) use vouchers::VoucherFilter;
+pub use vouchers::{VoucherDetail, VoucherItem};
 
 use super::Web;
 use super::problem::Problem;

@@ -36,108 +36,109 @@ pub(in crate::web) struct OperationFilter {
 }
 
 /// One operation.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct OperationItem {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OperationItem {
     /// Our own number.
-    pub(in crate::web) id: u64,
+    pub id: u64,
     /// Store ID in the Mirakl back office.
-    pub(in crate::web) mirakl_id: u64,
+    pub mirakl_id: u64,
     /// ID of the wallet that is paid.
-    pub(in crate::web) hipay_id: u64,
+    pub hipay_id: u64,
     /// Number of the voucher in Mirakl.
-    pub(in crate::web) payment_order_id: String,
+    pub payment_order_id: String,
     /// `vendor`, or `operator` for a commission.
-    pub(in crate::web) beneficiary: Beneficiary,
+    pub beneficiary: Beneficiary,
     /// Amount to pay, with the currency's decimals.
     #[schema(example = "83.00")]
-    pub(in crate::web) amount: String,
+    pub amount: String,
     /// Amount of the voucher, before negative ones were netted.
     #[schema(example = "90.00")]
-    pub(in crate::web) origin_amount: String,
+    pub origin_amount: String,
     /// Currency (ISO 4217).
     #[schema(example = "EUR")]
-    pub(in crate::web) currency: String,
+    pub currency: String,
     /// Status by its name in the product's documentation.
     #[schema(example = "TRANSFER_REQUESTED")]
-    pub(in crate::web) status: String,
+    pub status: String,
     /// Status of the transfer.
-    pub(in crate::web) transfer_status: Column,
+    pub transfer_status: Column,
     /// Status of the withdrawal.
-    pub(in crate::web) withdraw_status: Column,
+    pub withdraw_status: Column,
     /// Balance of the wallet, as last read for this operation.
-    pub(in crate::web) balance: Option<String>,
+    pub balance: Option<String>,
     /// Reason why it is not paid: until a person has looked, or for good if it was settled.
-    pub(in crate::web) held: Option<String>,
+    pub held: Option<String>,
     /// Kind of the reason in `held`.
-    pub(in crate::web) held_for: Option<Hold>,
+    pub held_for: Option<Hold>,
     /// Time of the last change (UTC).
-    pub(in crate::web) date: Timestamp,
+    pub date: Timestamp,
     /// Explanation of the status; empty if the status needs none.
-    pub(in crate::web) message: String,
+    pub message: String,
 }
 
 /// One operation with its whole history.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct OperationDetail {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OperationDetail {
+    /// The operation as lists show it.
     #[serde(flatten)]
-    pub(in crate::web) item: OperationItem,
+    pub item: OperationItem,
     /// Day of the cycle.
     #[schema(value_type = String, format = Date)]
-    pub(in crate::web) cycle_date: Date,
+    pub cycle_date: Date,
     /// Number of the invoice in Mirakl, where known.
-    pub(in crate::web) invoice_id: Option<String>,
+    pub invoice_id: Option<String>,
     /// Id of the billing cycle in Mirakl, where known.
-    pub(in crate::web) billing_cycle_id: Option<String>,
+    pub billing_cycle_id: Option<String>,
     /// Part of the amount that a withdrawal could not take because the balance was smaller.
-    pub(in crate::web) shortfall: Option<String>,
+    pub shortfall: Option<String>,
     /// The negative operations that were netted into this one.
-    pub(in crate::web) adjusts: Vec<u64>,
+    pub adjusts: Vec<u64>,
     /// The operation that this negative one was netted into.
-    pub(in crate::web) adjusted_by: Option<u64>,
+    pub adjusted_by: Option<u64>,
     /// The operation that a smaller payment was accepted for, if this one is the remainder.
-    pub(in crate::web) remainder_of: Option<u64>,
+    pub remainder_of: Option<u64>,
     /// HiPay's transactions that a person has to check while the operation is held.
-    pub(in crate::web) candidates: Vec<String>,
+    pub candidates: Vec<String>,
     /// HiPay's transactions that a person has found to be no payment of it.
-    pub(in crate::web) dismissed: Vec<String>,
+    pub dismissed: Vec<String>,
     /// Time of creation (UTC).
-    pub(in crate::web) created_at: Timestamp,
+    pub created_at: Timestamp,
     /// Attempts at paying, transfers first.
-    pub(in crate::web) attempts: Vec<AttemptItem>,
+    pub attempts: Vec<AttemptItem>,
     /// Changes, oldest first.
-    pub(in crate::web) history: Vec<ChangeItem>,
+    pub history: Vec<ChangeItem>,
 }
 
 /// One attempt at a payment.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct AttemptItem {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AttemptItem {
     /// `transfer` or `withdrawal`.
-    pub(in crate::web) payment: PaymentKind,
+    pub payment: PaymentKind,
     /// The reference that HiPay executes at most once.
-    pub(in crate::web) reference: String,
+    pub reference: String,
     /// Amount that was sent.
-    pub(in crate::web) amount: String,
+    pub amount: String,
     /// HiPay's transaction id, once known.
-    pub(in crate::web) transaction_id: Option<String>,
+    pub transaction_id: Option<String>,
     /// HiPay's word for the status of the transaction, as last received.
-    pub(in crate::web) transaction_status: Option<String>,
+    pub transaction_status: Option<String>,
     /// Time when the request was committed (UTC).
-    pub(in crate::web) sent_at: Timestamp,
+    pub sent_at: Timestamp,
     /// Time of the last change of state (UTC).
-    pub(in crate::web) updated_at: Timestamp,
+    pub updated_at: Timestamp,
     /// Explanation of the state.
-    pub(in crate::web) message: String,
+    pub message: String,
 }
 
 /// One change of an operation.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct ChangeItem {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangeItem {
     /// Time of the change (UTC).
-    pub(in crate::web) at: Timestamp,
+    pub at: Timestamp,
     /// Status from then on.
-    pub(in crate::web) status: String,
+    pub status: String,
     /// Reason for the change.
-    pub(in crate::web) message: String,
+    pub message: String,
 }
 
 impl OperationFilter {

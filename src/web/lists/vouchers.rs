@@ -38,53 +38,54 @@ pub(in crate::web) struct VoucherFilter {
 }
 
 /// One voucher.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct VoucherItem {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct VoucherItem {
     /// Id that `voucher:release` and `voucher:settle` take.
-    pub(in crate::web) id: String,
+    pub id: String,
     /// The number that goes into payment references.
-    pub(in crate::web) number: String,
+    pub number: String,
     /// The invoice's number in Mirakl.
-    pub(in crate::web) invoice_id: Option<String>,
+    pub invoice_id: Option<String>,
     /// The billing cycle's id in Mirakl.
-    pub(in crate::web) billing_cycle_id: Option<String>,
+    pub billing_cycle_id: Option<String>,
     /// Store ID in Mirakl.
-    pub(in crate::web) mirakl_id: u64,
+    pub mirakl_id: u64,
     /// Day of the cycle that it belongs to; absent if no cycle's window contains it.
-    pub(in crate::web) cycle: Option<Date>,
+    pub cycle: Option<Date>,
     /// Time of creation in Mirakl (UTC); the cycle's cut, if Mirakl does not state it.
-    pub(in crate::web) date: Timestamp,
+    pub date: Timestamp,
     /// Amount owed to the shop, with the currency's decimals.
     #[schema(example = "83.00")]
-    pub(in crate::web) amount: String,
+    pub amount: String,
     /// Amount owed to the operator.
     #[schema(example = "12.45")]
-    pub(in crate::web) commission: String,
+    pub commission: String,
     /// Currency (ISO 4217).
-    pub(in crate::web) currency: String,
+    pub currency: String,
     /// State of the voucher.
-    pub(in crate::web) state: VoucherState,
+    pub state: VoucherState,
     /// Reason why it has made no operation.
-    pub(in crate::web) reason: Option<String>,
+    pub reason: Option<String>,
     /// Party that has to act: `marketplace`, `vendor`, `hipay`, `administrator` or `nobody`.
-    pub(in crate::web) actor: Option<String>,
+    pub actor: Option<String>,
     /// Released by a person: the next run makes its operations.
-    pub(in crate::web) released: bool,
+    pub released: bool,
     /// Mirakl's word for its state of payment.
-    pub(in crate::web) mirakl_payment_state: Option<String>,
+    pub mirakl_payment_state: Option<String>,
     /// Mirakl's code of the provider that pays it out.
-    pub(in crate::web) pay_out_psp_code: Option<String>,
+    pub pay_out_psp_code: Option<String>,
 }
 
 /// A voucher with its shop's name and its operations.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct VoucherDetail {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct VoucherDetail {
+    /// The voucher as lists show it.
     #[serde(flatten)]
-    pub(in crate::web) item: VoucherItem,
+    pub item: VoucherItem,
     /// Name of the shop; absent if its vendor is not known.
-    pub(in crate::web) shop_name: Option<String>,
+    pub shop_name: Option<String>,
     /// Operations that it has made, with their remainders.
-    pub(in crate::web) operations: Vec<u64>,
+    pub operations: Vec<u64>,
 }
 
 impl VoucherDetail {
@@ -133,10 +134,16 @@ impl ListFilter for VoucherFilter {
     }
 
     fn item(record: VoucherRecord) -> VoucherItem {
+        record.into()
+    }
+}
+
+impl From<VoucherRecord> for VoucherItem {
+    fn from(record: VoucherRecord) -> Self {
         let state = record.state();
         let (id, date) = (record.id(), record.made_at());
         let voucher = record.voucher;
-        VoucherItem {
+        Self {
             id,
             date,
             state,

@@ -344,3 +344,10 @@ pub async fn sign_out_everywhere(web: &Web, session: &Session, peer: Peer) -> Re
 pub fn csrf_token(session: &Session) -> Result<String, NoRandom> {
     Ok(session.csrf_token(random::bytes()?))
 }
+
+/// Returns true while the session with this key is valid. Watching does not count as use of a session and does not
+/// prolong it.
+pub(super) async fn is_signed_in(web: &Web, key: String) -> bool {
+    let found = web.context.store.reading(move |reader| reader.get::<Session>(&key)).await;
+    found.ok().flatten().is_some_and(|session| session.is_valid(web.context.clock.wall_now()))
+}

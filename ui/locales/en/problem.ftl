@@ -66,3 +66,7 @@ problem-xml-twice = the form field xml is there twice
 problem-xml-missing = the form field xml is missing
 problem-notice-form = a notice comes as application/x-www-form-urlencoded or multipart/form-data, with the field xml
 problem-no-random = the system gives no random numbers: try again, and restart the machine if that does not help
+problem-batch-busy = { $command } is running or queued already (batch { $batch }); wait until it is done
+problem-no-batch = there is no such batch
+problem-command-line = only the command line on this machine may request this
+problem-commands = { $most } commands work through the service already; try again later

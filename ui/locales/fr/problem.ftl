@@ -66,3 +66,7 @@ problem-xml-twice = Le champ xml du formulaire est présent deux fois.
 problem-xml-missing = Le champ xml du formulaire manque.
 problem-notice-form = Un avis s’envoie en application/x-www-form-urlencoded ou multipart/form-data, avec le champ xml.
 problem-no-random = Le système ne fournit pas de nombres aléatoires : réessayez, et redémarrez la machine si cela ne suffit pas.
+problem-batch-busy = { $command } est déjà en cours ou en attente (traitement { $batch }) ; attendez qu’il soit terminé.
+problem-no-batch = Ce traitement n’existe pas.
+problem-command-line = Seule la ligne de commande de cette machine peut demander cela.
+problem-commands = { $most } commandes passent déjà par le service ; réessayez plus tard.

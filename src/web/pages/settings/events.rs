@@ -11,9 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::super::page::PageFrame;
-use crate::domain::session::Session;
 use crate::scheduler::LiveBatches;
-use crate::store::View;
 use crate::web::Web;
 use crate::web::auth::Caller;
 
@@ -35,8 +33,7 @@ pub(super) trait Watched: Send {
 struct Watcher<T> {
     web: Web,
     page: PageFrame,
-    /// Key of the session; `None` if the caller has none.
-    session: Option<String>,
+    caller: Caller,
     watched: T,
     begun: bool,
 }
@@ -48,8 +45,8 @@ pub(super) fn stream<T: Watched + 'static>(
     caller: &Caller,
     watched: T,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<T>> {
-    let session = caller.session().map(|session| session.key.clone());
-    let events = unfold(Watcher { web, page, session, watched, begun: false }, |mut watcher| async move {
+    let caller = caller.clone();
+    let events = unfold(Watcher { web, page, caller, watched, begun: false }, |mut watcher| async move {
         let event = watcher.next().await?;
         Some((Ok(event), watcher))
     });
@@ -69,7 +66,7 @@ impl<T: Watched> Watcher<T> {
                 () = stopping.cancelled() => return None,
                 changed = tokio::time::timeout(CHECK_INTERVAL, self.watched.changed()) => changed,
             };
-            if changed == Ok(false) || !is_signed_in(&self.web, self.session.clone()).await {
+            if changed == Ok(false) || !self.caller.is_still_let_in(&self.web).await {
                 return None;
             }
             if changed.is_err() {
@@ -83,14 +80,6 @@ impl<T: Watched> Watcher<T> {
             }
         }
     }
-}
-
-/// Returns true while the session with this key is valid. Watching does not count as use of a session and does not
-/// prolong it.
-async fn is_signed_in(web: &Web, session: Option<String>) -> bool {
-    let Some(key) = session else { return false };
-    let found = web.context.store.reading(move |reader| reader.get::<Session>(&key)).await;
-    found.ok().flatten().is_some_and(|session| session.is_valid(web.context.clock.wall_now()))
 }
 
 /// The running batches and the queue.

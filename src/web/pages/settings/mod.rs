@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::Address;
 use super::page::{PageFrame, show};
 use crate::config::{Config, LogLevel};
-use crate::jobs::{BatchRecord, BatchState, Command, Enqueued};
+use crate::jobs::{BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
 use crate::platform::secret::Secret;
 use crate::store::View;
 use crate::text::message::{Message, msg};
@@ -218,7 +218,7 @@ fn command(web: &Web, wanted: &WantedBatch) -> Result<Command, Problem> {
     let name = wanted.command.name();
     wanted
         .command
-        .with(since, cycle_date)
+        .with(since, GenerateArguments { cycle_date, ..GenerateArguments::default() })
         .map_err(|_| wrong(msg!("run-date-of-no-use", command = Message::new(&format!("command-{name}"), []))))
 }
 

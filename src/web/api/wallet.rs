@@ -1,0 +1,47 @@
+//! Endpoint that sets the wallet of a vendor.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::extract::Body;
+use crate::domain::vendor::Vendor;
+use crate::jobs::{self, WalletChange};
+use crate::store::View;
+use crate::text::message::msg;
+use crate::web::Web;
+use crate::web::auth::Operator;
+use crate::web::path::Id;
+use crate::web::problem::{Problem, ProblemBody};
+
+/// The wallet that a vendor has from now on, and the reason.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewWallet {
+    /// ID of the wallet at HiPay.
+    hipay_id: u64,
+    /// Reason in words, kept with the vendor.
+    reason: String,
+}
+
+/// Sets the wallet of a vendor: open operations are paid to it from now on.
+#[utoipa::path(post, path = "/vendors/{mirakl_id}/wallet", request_body = NewWallet,
+    params(("mirakl_id" = u64, Path, description = "Store ID in Mirakl")), responses(
+    (status = 200, body = WalletChange),
+    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn set_wallet(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    Id(mirakl_id): Id,
+    Body(NewWallet { hipay_id, reason }): Body<NewWallet>,
+) -> Result<Json<WalletChange>, Problem> {
+    let known = web.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+    if known.is_none() {
+        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor")));
+    }
+    Ok(Json(jobs::set_wallet(&web.context, mirakl_id, hipay_id, &reason, &caller.name).await?))
+}
