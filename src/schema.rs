@@ -68,13 +68,7 @@ impl Record for Operation {
     fn indexes() -> Vec<Index<Self>> {
         vec![
             // At most one operation per beneficiary of a shop's voucher, ever, not counting remainders.
-            Index::new("voucher", 1, |operation: &Self| {
-                if operation.remainder_of.is_some() {
-                    return Vec::new();
-                }
-                vec![IndexEntry::of((operation.mirakl_id, operation.voucher.clone(), operation.beneficiary))]
-            })
-            .unique(),
+            Index::new("voucher", 1, voucher_entry).unique(),
             // For pages: by status, latest change last.
             Index::new("status", 1, |operation: &Self| {
                 vec![IndexEntry::new(operation.status.code(), operation.updated_at)]
@@ -89,13 +83,7 @@ impl Record for Operation {
             })
             .counted(),
             // Debts of a vendor, or of the operator for any shop, oldest first.
-            Index::new("debt", 2, |operation: &Self| {
-                let negative = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
-                let owed = negative && !operation.is_settled();
-                let of_vendor = Some(operation.mirakl_id).filter(|_| operation.beneficiary == Beneficiary::Vendor);
-                let of = of_vendor.unwrap_or(OPERATOR_DEBTS);
-                if owed { vec![IndexEntry::new(of, operation.cycle_at)] } else { Vec::new() }
-            }),
+            Index::new("debt", 2, debt_entry),
             // For pages: all of them, latest change last.
             Index::new("date", 1, |operation: &Self| vec![IndexEntry::new((), operation.updated_at)])
                 .bucketed(QUARTER_OF_A_DAY),
@@ -136,6 +124,23 @@ impl Record for Operation {
             .counted(),
         ]
     }
+}
+
+/// Returns the entry of an operation under its voucher and beneficiary; a remainder has none.
+fn voucher_entry(operation: &Operation) -> Vec<IndexEntry> {
+    if operation.remainder_of.is_some() {
+        return Vec::new();
+    }
+    vec![IndexEntry::of((operation.mirakl_id, operation.voucher.clone(), operation.beneficiary))]
+}
+
+/// Returns the entry of an operation under its debtor if it is a debt.
+fn debt_entry(operation: &Operation) -> Vec<IndexEntry> {
+    let negative = operation.status == Status::InvalidAmount && operation.amount.minor() < 0;
+    let owed = negative && !operation.is_settled();
+    let of_vendor = Some(operation.mirakl_id).filter(|_| operation.beneficiary == Beneficiary::Vendor);
+    let of = of_vendor.unwrap_or(OPERATOR_DEBTS);
+    if owed { vec![IndexEntry::new(of, operation.cycle_at)] } else { Vec::new() }
 }
 
 /// Group of the operator's debts, used instead of a shop: no shop has this number.

@@ -64,12 +64,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         // A release on trial may have filled the disk.
         reserve::free(&global.data)?;
     }
-    let scribe = if keeps_settings {
-        let voice = voice.clone();
-        ConfigWriter::new(move |text| voice.configure(text))
-    } else {
-        ConfigWriter::default()
-    };
+    let scribe = if keeps_settings { writer_through_guard(&voice) } else { ConfigWriter::default() };
     let loaded = Config::load(&global.config, process_environment());
     if let Err(errors) = &loaded
         && setup::is_wanted(errors, &global.data)
@@ -93,14 +88,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         // A terminal's Ctrl-C reaches both processes: the guard handles it. A TERM sent only to this one is an
         // orderly stop.
         let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut hangup = signal(SignalKind::hangup())?;
-        tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
-                if let Some(logs) = Logs::current() {
-                    logs.reopen();
-                }
-            }
-        });
+        reopen_logs_on_hangup()?;
         if trial {
             tracing::info!(action = "update", "on trial: batches and mails wait until it is over");
             context.gate.close();
@@ -119,33 +107,62 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
             error = store.failed() => Some(error),
         };
         if let Some(error) = failed {
-            let context = &duty.web.context;
-            let noticed = Noticed { action: "serve", batch: None, at: context.clock.now() };
-            let message = msg!("trouble-store", error = &error);
-            context.troubles.report(trouble::STORE, LogLevel::Critical, message, noticed);
-            tracing::warn!(action = "serve", "the service ends, to be started anew: {error}");
-            // Until then, senders of notifications are asked to retry, and the guard learns our state.
-            tokio::select! {
-                () = tokio::time::sleep(STORE_TIMEOUT) => {}
-                () = duty.run_until_stopped(&mut told) => {}
-            }
-            return Err(Failed::from(error));
+            return Err(end_without_store(&duty, &mut told, error).await);
         }
         // It holds parts that the appliance has to release.
         drop(duty);
         notice("stopping as soon as what is in hand is safe; once more to stop at once");
-        tokio::select! {
-            stopped = appliance.stop() => {
-                stopped?;
-                Ok(Exit::Done)
-            }
-            () = wait_for_stop(&mut told) => Ok(Exit::Stopped),
-            // No data is lost: every intent was committed before its request left.
-            () = tokio::time::sleep(STOP_TIMEOUT) => {
-                Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_TIMEOUT.as_secs())))
+        stop(appliance, &mut told).await
+    })
+}
+
+/// Returns the writer of the settings file that has the guard write it.
+fn writer_through_guard(voice: &Voice) -> ConfigWriter {
+    let voice = voice.clone();
+    ConfigWriter::new(move |text| voice.configure(text))
+}
+
+/// Reopens the file of the log whenever this process is sent a HUP.
+fn reopen_logs_on_hangup() -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            if let Some(logs) = Logs::current() {
+                logs.reopen();
             }
         }
-    })
+    });
+    Ok(())
+}
+
+/// Reports that the store has failed, and answers for a while without it. Returns the reason to exit.
+async fn end_without_store(duty: &Duty, told: &mut mpsc::UnboundedReceiver<GuardMessage>, error: StoreError) -> Failed {
+    let context = &duty.web.context;
+    let noticed = Noticed { action: "serve", batch: None, at: context.clock.now() };
+    let message = msg!("trouble-store", error = &error);
+    context.troubles.report(trouble::STORE, LogLevel::Critical, message, noticed);
+    tracing::warn!(action = "serve", "the service ends, to be started anew: {error}");
+    // Until then, senders of notifications are asked to retry, and the guard learns our state.
+    tokio::select! {
+        () = tokio::time::sleep(STORE_TIMEOUT) => {}
+        () = duty.run_until_stopped(told) => {}
+    }
+    Failed::from(error)
+}
+
+/// Stops the appliance in good order, unless the guard asks once more or the time is up.
+async fn stop(appliance: Appliance, told: &mut mpsc::UnboundedReceiver<GuardMessage>) -> Result<Exit, Failed> {
+    tokio::select! {
+        stopped = appliance.stop() => {
+            stopped?;
+            Ok(Exit::Done)
+        }
+        () = wait_for_stop(told) => Ok(Exit::Stopped),
+        // No data is lost: every intent was committed before its request left.
+        () = tokio::time::sleep(STOP_TIMEOUT) => {
+            Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_TIMEOUT.as_secs())))
+        }
+    }
 }
 
 /// Asks for the missing settings, on this machine only, until they are written.

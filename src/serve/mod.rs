@@ -100,36 +100,16 @@ impl Appliance {
         let address = listener.local_addr()?;
         let certificate = certificate(&settings).await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let logs = Logs::current();
-        if let Some(logs) = &logs {
-            logs.follow(settings.clone());
-            logs.store_in(&context.store)?;
-        }
-        for notice in &settings.get().notices {
-            match notice.level {
-                NoticeLevel::Warning => tracing::warn!(action = "configuration", "{}", notice.text),
-                NoticeLevel::Info => tracing::info!(action = "configuration", "{}", notice.text),
-            }
-        }
-        let (store, clock) = (context.store.clone(), context.clock.clone());
-        tasks.spawn(logs::retain(store.clone(), clock.clone(), settings.clone(), stop.clone()));
-        let mailer = Mailer::new(store, clock, settings.clone(), logs.clone(), context.troubles.clone())
-            .behind(context.gate.clone());
-        tasks.spawn(mailer.run(stop.clone()));
-        tasks.spawn(jobs::make_digests(context.clone(), settings.clone(), stop.clone()));
+        let logs = start_logs(&context, &settings)?;
+        spawn_mailing(&context, &settings, logs.as_ref(), &tasks, &stop);
         let readiness = Readiness::waiting_for(msg!("problem-starting"));
         let inbox = Arc::clone(&context.inbox);
         let scheduler = Scheduler::new(context.clone(), settings.clone());
         scheduler.catch_up().await?;
         let (started_at, stopping) = (context.clock.now(), stop.clone());
         let passwords = Passwords::default();
-        let updates = Updates::new(
-            context.store.clone(),
-            context.clock.clone(),
-            settings.clone(),
-            data.clone(),
-            ClientPolicy::default(),
-        );
+        let (store, clock) = (context.store.clone(), context.clock.clone());
+        let updates = Updates::new(store, clock, settings.clone(), data.clone(), ClientPolicy::default());
         tasks.spawn(stop.clone().run_until_cancelled_owned(updates.clone().run()));
         let installer = Installer::new(updates.clone(), guard.clone(), settings.clone());
         tasks.spawn(stop.clone().run_until_cancelled_owned(installer.clone().run()));
@@ -147,25 +127,11 @@ impl Appliance {
             guard,
             installer,
         };
-
-        let monitor = Monitor::new(web.context.clone(), web.settings.clone(), certificate.clone());
-        tasks.spawn(monitor.run(stop.clone()));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(drain_inbox_for_ever(web.clone())));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
-        tasks.spawn(web.scheduler.clone().work(stop.clone()));
-        let (router, settings) = (web::router(web.clone()), web.settings.clone());
+        spawn_work(&web, certificate.clone(), &tasks, &stop);
         if let Some(socket) = CommandSocket::bind(data).await {
-            tasks.spawn(socket.serve(router.clone(), stop.clone()));
+            tasks.spawn(socket.serve(web::router(web.clone()), stop.clone()));
         }
-        let connections = Connections::new(router, certificate, Limits::of_this_process())
-            .close_while(web.context.gate.clone())
-            .lift_bound_for(move |address| settings.get().server.is_trusted_proxy(address));
-        tasks.spawn(connections.serve(listener, stop.clone()));
-        if let Some(address) = web.settings.get().server.metrics_listen {
-            tasks.spawn(show_metrics(web.clone(), address, stop.clone()));
-        }
+        spawn_connections(&web, certificate, listener, &tasks, &stop);
         web.readiness.ready();
         // The guard is notified first: a reader of the log line may end this process at once, and relies on the guard
         // to start it again.
@@ -220,6 +186,68 @@ async fn certificate(settings: &Settings) -> Result<Option<Certificate>, ServeEr
     let Some(files) = settings.get().server.tls.clone() else { return Ok(None) };
     let read = tokio::task::spawn_blocking(move || Certificate::read(&files)).await;
     Ok(Some(read.map_err(|_| StoreError::Closed)??))
+}
+
+/// Has the log of this process follow the settings and keep its lines in the store, and logs what was noticed about the
+/// settings. Returns that log; `None` if nothing is logged.
+fn start_logs(context: &Context, settings: &Settings) -> Result<Option<Logs>, StoreError> {
+    let logs = Logs::current();
+    if let Some(logs) = &logs {
+        logs.follow(settings.clone());
+        logs.store_in(&context.store)?;
+    }
+    for notice in &settings.get().notices {
+        match notice.level {
+            NoticeLevel::Warning => tracing::warn!(action = "configuration", "{}", notice.text),
+            NoticeLevel::Info => tracing::info!(action = "configuration", "{}", notice.text),
+        }
+    }
+    Ok(logs)
+}
+
+/// Spawns the tasks that remove old lines of the log and that send mails.
+fn spawn_mailing(
+    context: &Context,
+    settings: &Settings,
+    logs: Option<&Logs>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let (store, clock) = (context.store.clone(), context.clock.clone());
+    tasks.spawn(logs::retain(store.clone(), clock.clone(), settings.clone(), stop.clone()));
+    let mailer = Mailer::new(store, clock, settings.clone(), logs.cloned(), context.troubles.clone())
+        .behind(context.gate.clone());
+    tasks.spawn(mailer.run(stop.clone()));
+    tasks.spawn(jobs::make_digests(context.clone(), settings.clone(), stop.clone()));
+}
+
+/// Spawns the tasks that work on the store and the remotes by themselves.
+fn spawn_work(web: &Web, certificate: Option<Certificate>, tasks: &TaskTracker, stop: &CancellationToken) {
+    let monitor = Monitor::new(web.context.clone(), web.settings.clone(), certificate);
+    tasks.spawn(monitor.run(stop.clone()));
+    tasks.spawn(stop.clone().run_until_cancelled_owned(tidy_metrics()));
+    tasks.spawn(stop.clone().run_until_cancelled_owned(drain_inbox_for_ever(web.clone())));
+    tasks.spawn(stop.clone().run_until_cancelled_owned(read_salts(web.clone())));
+    tasks.spawn(stop.clone().run_until_cancelled_owned(keep_retention(web.clone())));
+    tasks.spawn(web.scheduler.clone().work(stop.clone()));
+}
+
+/// Spawns the tasks that answer requests on `listener`, and those for metrics on their own listener if there is one.
+fn spawn_connections(
+    web: &Web,
+    certificate: Option<Certificate>,
+    listener: TcpListener,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let settings = web.settings.clone();
+    let connections = Connections::new(web::router(web.clone()), certificate, Limits::of_this_process())
+        .close_while(web.context.gate.clone())
+        .lift_bound_for(move |address| settings.get().server.is_trusted_proxy(address));
+    tasks.spawn(connections.serve(listener, stop.clone()));
+    if let Some(address) = web.settings.get().server.metrics_listen {
+        tasks.spawn(show_metrics(web.clone(), address, stop.clone()));
+    }
 }
 
 /// Serves the metrics on a listener of their own, as soon as the address is free: the previous process may still hold

@@ -206,9 +206,8 @@ fn lists_and_tables_can_come_from_the_environment() {
     assert!(config.schedule.cashout_generate.is_some());
 }
 
-#[test]
-fn the_file_of_an_earlier_installation_works_as_it_is() {
-    let text = "\
+/// The file of an earlier installation.
+const EARLIER_FILE: &str = "\
 # this file is read by the cash-out
 parameters:
     mirakl.baseUrl: 'https://shop-env.mirakl.example/api'
@@ -261,7 +260,10 @@ parameters:
     secret: ThisTokenIsNotSoSecret
     token: ~
 ";
-    let config = load_text(text, &[]).unwrap();
+
+#[test]
+fn the_file_of_an_earlier_installation_works_as_it_is() {
+    let config = load_text(EARLIER_FILE, &[]).unwrap();
     assert_eq!(config.mirakl.base_url, "https://shop-env.mirakl.example");
     assert_eq!(
         config.mirakl.credentials,
@@ -291,9 +293,9 @@ parameters:
     // A setting of it can still be changed, whatever its other lines look like.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parameters.yml");
-    fs::write(&file, text).unwrap();
+    fs::write(&file, EARLIER_FILE).unwrap();
     write_settings(&file, [], &[("email.logger.alert.level", "500")]).unwrap();
-    let changed = text.replace("alert.level: 400", "alert.level: 500");
+    let changed = EARLIER_FILE.replace("alert.level: 400", "alert.level: 500");
     assert_eq!(fs::read_to_string(&file).unwrap(), changed);
 
     let warning = config.notices.iter().find(|notice| notice.level == NoticeLevel::Warning).unwrap();

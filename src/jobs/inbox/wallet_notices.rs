@@ -226,12 +226,8 @@ fn of_operation(
         NoticeRelation::Late => return Ok(ignored(msg!("notice-late"))),
         NoticeRelation::NotOurs => return Ok(ignored(msg!("notice-of-newer-release"))),
         NoticeRelation::Revoked => {
-            let reason = hipay_message(notice.text("message"));
-            let message = msg!("notice-revoked", kind, transaction = transaction_id, reason);
-            record_reversal(&mut operation, kind, shown_transaction(notice, &attempt, state, as_of), &message, now);
-            writer.put(&operation)?;
-            let line = Line::about(Severity::Critical, &operation, &message);
-            return Ok(Dealt::logged(NotificationOutcome::Applied(message), line));
+            let found = shown_transaction(notice, &attempt, state, as_of);
+            return apply_reversal(writer, notice, operation, (kind, found), now);
         }
         NoticeRelation::New | NoticeRelation::Revived => {}
     }
@@ -245,9 +241,37 @@ fn of_operation(
         }
         return hold(writer, operation, Hold::OtherPayment, message, now);
     }
-    let executed = state == TransactionState::Captured;
     let found = shown_transaction(notice, &attempt, state, as_of);
-    if executed && (news == NoticeRelation::Revived || operation.is_settled()) {
+    apply_state(writer, notice, operation, (kind, found), news == NoticeRelation::Revived, now)
+}
+
+/// Records that HiPay has reversed a payment of the operation.
+fn apply_reversal(
+    writer: &mut Writer<'_>,
+    notice: &WalletNotice,
+    mut operation: Operation,
+    (kind, found): (PaymentKind, FoundTransaction),
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let reason = hipay_message(notice.text("message"));
+    let message = msg!("notice-revoked", kind, transaction = &found.transaction.transaction_id, reason);
+    record_reversal(&mut operation, kind, found, &message, now);
+    writer.put(&operation)?;
+    let line = Line::about(Severity::Critical, &operation, &message);
+    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
+}
+
+/// Adopts the state of a payment of the operation; `revived` is true if its attempt counted as over.
+fn apply_state(
+    writer: &mut Writer<'_>,
+    notice: &WalletNotice,
+    mut operation: Operation,
+    (kind, found): (PaymentKind, FoundTransaction),
+    revived: bool,
+    now: Timestamp,
+) -> Result<Dealt, StoreError> {
+    let executed = found.transaction.state == TransactionState::Captured;
+    if executed && (revived || operation.is_settled()) {
         let doubled = adopt_late_execution(&mut operation, kind, found, now);
         writer.put(&operation)?;
         if let Some(message) = doubled {
@@ -258,7 +282,7 @@ fn of_operation(
         adopt_transaction(&mut operation, kind, found, now);
         writer.put(&operation)?;
     }
-    if state == TransactionState::Captured {
+    if executed {
         return Ok(Dealt::without_log(NotificationOutcome::Applied(msg!("notice-executed", kind))));
     }
     let message = msg!("notice-not-executed", kind, reason = hipay_message(notice.text("message")));

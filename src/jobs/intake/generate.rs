@@ -523,25 +523,7 @@ impl Generation<'_> {
     }
 
     async fn voucher(&self, voucher: Voucher, balance: &OnceCell<Option<Amount>>) -> Result<(), JobError> {
-        let shop_id = voucher.shop_id;
-        let shown = voucher.clone();
-        let (known, vendor) = self
-            .context
-            .store
-            .reading(move |reader| Ok((known_voucher(reader, &shown)?, reader.get::<Vendor>(&shop_id)?)))
-            .await?;
-        let known = match known {
-            Some(known)
-                if known.voucher.key() == voucher.key() && !known.voucher.clone().learn_identities(&voucher) =>
-            {
-                Some(known)
-            }
-            Some(known) => {
-                remove_twin(self.context, &known, voucher.key()).await?;
-                store_identities(self.context, known.voucher.key(), voucher.clone()).await?.or(Some(known))
-            }
-            None => None,
-        };
+        let (known, vendor) = self.load_known(&voucher).await?;
         // A voucher is the same in both sources: it keeps the identity of its first appearance.
         let voucher = match &known {
             Some(known) => Voucher { number: known.voucher.number.clone(), source: known.voucher.source, ..voucher },
@@ -561,29 +543,16 @@ impl Generation<'_> {
         if let Some(known) = known.filter(|known| known.held.is_none()) {
             return self.unchanged(known, voucher).await;
         }
-        let Placement { cycle, due } = self.assign_cycle(&voucher);
+        let placement = self.assign_cycle(&voucher);
+        let held = self.reason_to_hold(&voucher, vendor.as_ref(), &placement, released, may_be_known);
         let hipay_id = vendor.as_ref().and_then(|vendor| vendor.hipay_id);
-        let held = match (&vendor, hipay_id) {
-            // A person has released it: only the recipient has to be known.
-            (Some(vendor), Some(_)) if released && vendor.enabled => None,
-            _ if voucher.is_of_other_type() => Some(HeldBecause::OtherType),
-            _ if voucher.is_of_other_provider() => Some(HeldBecause::OtherProvider),
-            _ if voucher.is_paid_already() => Some(HeldBecause::PaidInMirakl),
-            _ if may_be_known => Some(HeldBecause::MayBeKnown),
-            _ if self.is_too_early(&voucher) => Some(HeldBecause::BeforeFirstCycle),
-            _ if cycle.is_none() => Some(HeldBecause::OutsideCycles),
-            _ if !due => Some(HeldBecause::CycleOpen),
-            (Some(vendor), _) if !vendor.enabled => Some(HeldBecause::VendorDisabled),
-            (Some(_), Some(_)) => None,
-            (None, _) | (Some(_), None) => Some(HeldBecause::VendorUnknown),
-        };
         let (balance, operator_balance) = match (hipay_id, &held) {
             (Some(hipay_id), None) => (self.balance(balance, hipay_id).await?, self.operator_balance(&voucher).await?),
             _ => (None, None),
         };
         let made = voucher.created_at.unwrap_or_else(|| self.context.clock.now());
         let (cycle_date, cycle_at) =
-            cycle.map_or_else(|| (self.configured.day_of(made), made), |cycle| (cycle.date, cycle.at));
+            placement.cycle.map_or_else(|| (self.configured.day_of(made), made), |cycle| (cycle.date, cycle.at));
         let booking = Booking {
             voucher,
             cycle_date,
@@ -596,17 +565,7 @@ impl Generation<'_> {
             adjust: self.context.config.cashout.negative_vouchers == NegativeVouchers::Adjust,
             now: self.context.clock.now(),
         };
-        let subject = Subject::voucher(shop_id, &booking.voucher.number);
-        match &booking.held {
-            Some(HeldBecause::CycleOpen) => self.run.count("of a cycle that is not over"),
-            Some(reason) => {
-                self.run.count_amount("held", booking.voucher.vendor_amount);
-                if !is_reported_once(*reason) || held_before != Some(*reason) {
-                    self.run.warn(&subject, msg!("voucher-held", reason));
-                }
-            }
-            None => {}
-        }
+        self.report_held(&booking, held_before);
         let booked = self.context.store.write(move |writer| booking.book(writer)).await?;
         if let Some(first) = booked.first() {
             let operations = i64::try_from(booked.len()).unwrap_or(i64::MAX);
@@ -618,6 +577,69 @@ impl Generation<'_> {
             self.run.count_amount(what, made.amount);
         }
         Ok(())
+    }
+
+    /// Loads the record of a voucher and its vendor. The record learns the numbers that the voucher
+    /// shows now.
+    async fn load_known(&self, voucher: &Voucher) -> Result<(Option<VoucherRecord>, Option<Vendor>), JobError> {
+        let (shown, shop_id) = (voucher.clone(), voucher.shop_id);
+        let (known, vendor) = self
+            .context
+            .store
+            .reading(move |reader| Ok((known_voucher(reader, &shown)?, reader.get::<Vendor>(&shop_id)?)))
+            .await?;
+        let known = match known {
+            Some(known) if known.voucher.key() == voucher.key() && !known.voucher.clone().learn_identities(voucher) => {
+                Some(known)
+            }
+            Some(known) => {
+                remove_twin(self.context, &known, voucher.key()).await?;
+                store_identities(self.context, known.voucher.key(), voucher.clone()).await?.or(Some(known))
+            }
+            None => None,
+        };
+        Ok((known, vendor))
+    }
+
+    /// Returns the reason for which this run makes no operations of the voucher; `None` if it makes
+    /// them.
+    fn reason_to_hold(
+        &self,
+        voucher: &Voucher,
+        vendor: Option<&Vendor>,
+        placement: &Placement,
+        released: bool,
+        may_be_known: bool,
+    ) -> Option<HeldBecause> {
+        match (vendor, vendor.and_then(|vendor| vendor.hipay_id)) {
+            // A person has released it: only the recipient has to be known.
+            (Some(vendor), Some(_)) if released && vendor.enabled => None,
+            _ if voucher.is_of_other_type() => Some(HeldBecause::OtherType),
+            _ if voucher.is_of_other_provider() => Some(HeldBecause::OtherProvider),
+            _ if voucher.is_paid_already() => Some(HeldBecause::PaidInMirakl),
+            _ if may_be_known => Some(HeldBecause::MayBeKnown),
+            _ if self.is_too_early(voucher) => Some(HeldBecause::BeforeFirstCycle),
+            _ if placement.cycle.is_none() => Some(HeldBecause::OutsideCycles),
+            _ if !placement.due => Some(HeldBecause::CycleOpen),
+            (Some(vendor), _) if !vendor.enabled => Some(HeldBecause::VendorDisabled),
+            (Some(_), Some(_)) => None,
+            (None, _) | (Some(_), None) => Some(HeldBecause::VendorUnknown),
+        }
+    }
+
+    /// Counts a voucher that is held, and reports it unless that was done before.
+    fn report_held(&self, booking: &Booking, held_before: Option<HeldBecause>) {
+        match &booking.held {
+            Some(HeldBecause::CycleOpen) => self.run.count("of a cycle that is not over"),
+            Some(reason) => {
+                self.run.count_amount("held", booking.voucher.vendor_amount);
+                if !is_reported_once(*reason) || held_before != Some(*reason) {
+                    let subject = Subject::voucher(booking.voucher.shop_id, &booking.voucher.number);
+                    self.run.warn(&subject, msg!("voucher-held", reason));
+                }
+            }
+            None => {}
+        }
     }
 
     /// Compares a voucher that has operations with Mirakl's present data: a changed amount is

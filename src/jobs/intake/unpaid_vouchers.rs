@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::attempt::AttemptState;
+use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Hold, Operation, Status};
 use crate::domain::voucher::{ListedVoucher, Voucher, VoucherRecord, VoucherSource};
 use crate::jobs::intake::shown_vouchers::{ShownVoucher, ShownVouchers};
@@ -90,23 +91,10 @@ pub(crate) async fn hold_what_differs(
         return Ok(());
     }
     let (shop_id, number, now) = (record.voucher.shop_id, record.voucher.number.clone(), context.clock.now());
-    let changed_to = match shown {
-        ShownVoucher::Row(row) if row.unusable.is_none() => {
-            Some((row.voucher.vendor_amount, row.voucher.operator_amount))
-        }
-        ShownVoucher::Row(_) | ShownVoucher::Gone | ShownVoucher::Unsaid => None,
-    };
-    let first = (record.voucher.vendor_amount, record.voucher.operator_amount);
-    let changed_to = changed_to.filter(|shown| *shown != first);
+    let changed_to = changed_amounts(record, shown);
     let (mut kept, known_change) = (record.clone(), record.changed_to);
     let held = context.store.write(move |writer: &mut Writer<'_>| {
-        let operations = [Beneficiary::Vendor, Beneficiary::Operator]
-            .map(|beneficiary| writer.by_unique::<Operation>("voucher", (shop_id, number.clone(), beneficiary)));
-        let mut operations: Vec<Operation> =
-            operations.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        for of in operations.clone() {
-            operations.extend(remainders(writer, &of)?);
-        }
+        let operations = load_operations(writer, shop_id, &number)?;
         let transferred: Vec<Beneficiary> =
             operations.iter().filter(|one| has_transferred(one)).map(|one| one.beneficiary).collect();
         if changed_to != known_change {
@@ -143,6 +131,31 @@ pub(crate) async fn hold_what_differs(
         run.warn(&subject(&operation), msg!("generate-held", amount = operation.amount, reason = sentence));
     }
     Ok(())
+}
+
+/// Returns the amounts that Mirakl shows for the vendor and the operator, if they differ from the
+/// voucher's first ones.
+fn changed_amounts(record: &VoucherRecord, shown: ShownVoucher<'_>) -> Option<(Amount, Amount)> {
+    let amounts = match shown {
+        ShownVoucher::Row(row) if row.unusable.is_none() => {
+            Some((row.voucher.vendor_amount, row.voucher.operator_amount))
+        }
+        ShownVoucher::Row(_) | ShownVoucher::Gone | ShownVoucher::Unsaid => None,
+    };
+    let first = (record.voucher.vendor_amount, record.voucher.operator_amount);
+    amounts.filter(|shown| *shown != first)
+}
+
+/// Loads the operations of the voucher with this number, and their remainders after them.
+fn load_operations(view: &impl View, shop_id: u64, number: &str) -> Result<Vec<Operation>, StoreError> {
+    let operations = [Beneficiary::Vendor, Beneficiary::Operator]
+        .map(|beneficiary| view.by_unique::<Operation>("voucher", (shop_id, number.to_owned(), beneficiary)));
+    let mut operations: Vec<Operation> =
+        operations.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    for of in operations.clone() {
+        operations.extend(remainders(view, &of)?);
+    }
+    Ok(operations)
 }
 
 /// Returns the operations of a voucher and their remainders, the oldest first.

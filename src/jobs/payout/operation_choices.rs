@@ -360,56 +360,17 @@ fn accept(
     let Some(amount) = amount else {
         return Err(JobError::Refused(msg!("choice-no-transaction", kind, transaction = id)));
     };
-    let reference = transaction.reference.clone();
-    let same = |attempt: &Attempt| {
-        let by_reference = !reference.is_empty() && attempt.reference == reference;
-        by_reference || attempt.transaction_id.as_ref() == Some(&id)
-    };
-    let status = &operation.status;
-    let is_open = |attempt: &&Attempt| matches!(attempt.state, AttemptState::Sending | AttemptState::Requested);
-    if operation.payment(kind).attempts.iter().filter(is_open).any(|attempt| !same(attempt)) {
-        return Err(JobError::Refused(msg!("choice-under-way", operation = operation.id, status)));
-    }
-    let before = operation.held_before.as_ref().and_then(|before| before.why);
-    if operation.held_for == Some(Hold::AmountChanged) || before == Some(Hold::AmountChanged) {
-        return Err(JobError::Refused(msg!("choice-amount-first", operation = operation.id)));
-    }
-    let larger = operation.amount.checked_sub(amount).is_ok_and(|rest| rest.minor() < 0);
-    if larger && (!operation.adjusts.is_empty() || transaction.state != TransactionState::Captured) {
-        return Err(JobError::Refused(msg!("choice-too-large", operation = operation.id, amount)));
-    }
-    operation.dismissed.retain(|dismissed| *dismissed != id);
-    if operation.held.is_some() {
-        operation.candidates.retain(|candidate| *candidate != id);
-        // The payment resolves that as well.
-        operation.held_before = None;
-        operation.release(true, note, now);
-    } else {
-        operation.note(note, now);
-    }
-    if operation.status == Status::WithdrawCanceled {
-        operation
-            .apply_event(OperationEvent::RetryAsked, note, now)
-            .map_err(|error| JobError::Refused(error.into()))?;
-    }
+    check_acceptable(operation, kind, &transaction, amount)?;
+    resume(operation, &id, note, now)?;
     let rest = operation.amount.checked_sub(amount).ok();
     if amount != operation.amount {
         operation.note(&msg!("choice-amount", amount, former = operation.amount), now);
     }
     let attempts = &mut operation.payment_mut(kind).attempts;
     let number = attempts.iter().map(|attempt| attempt.number).max().map_or(1, |last| last.saturating_add(1));
-    let number = number.max(split_number(&reference).1);
-    if let Some(place) = attempts.iter().position(same) {
-        // The history keeps what we intended; the payment is what HiPay shows, and the one that
-        // counts.
-        let mut attempt = attempts.remove(place);
-        (attempt.amount, attempt.account) = (amount, account);
-        // A final state is judged again.
-        if matches!(attempt.state, AttemptState::Ended | AttemptState::Captured) {
-            attempt.state = AttemptState::Sending;
-        }
-        attempts.push(attempt);
-    }
+    let number = number.max(split_number(&transaction.reference).1);
+    make_last(attempts, &transaction, amount, account);
+    let reference = transaction.reference.clone();
     operation.recipient_hipay_id = account;
     if operation.beneficiary == Beneficiary::Vendor {
         operation.vendor_hipay_id = account;
@@ -426,14 +387,90 @@ fn accept(
     }
     operation.shortfall = None;
     if let Some(rest) = rest.filter(|rest| rest.is_positive()) {
-        let netted_by = nettings_of(writer, operation, rest)?;
-        let remainder = remainder(writer.next_id::<Operation>()?, operation, (kind, rest), &netted_by, now);
-        operation.note(&msg!("choice-rest", rest, operation = remainder.id), now);
-        operation.origin_amount = operation.origin_amount.checked_sub(rest).unwrap_or(operation.origin_amount);
-        writer.put(&remainder)?;
+        store_remainder(writer, operation, (kind, rest), now)?;
     }
     operation.amount = amount;
     Ok(())
+}
+
+/// Returns true if the transaction is the attempt's, by our reference or by HiPay's id.
+fn is_transaction_of(transaction: &Transaction, attempt: &Attempt) -> bool {
+    let by_reference = !transaction.reference.is_empty() && attempt.reference == transaction.reference;
+    by_reference || attempt.transaction_id.as_ref() == Some(&transaction.transaction_id)
+}
+
+/// Refuses the transaction if another payment is under way, if a person has to decide about the
+/// operation's amount first, or if it is too large.
+fn check_acceptable(
+    operation: &Operation,
+    kind: PaymentKind,
+    transaction: &Transaction,
+    amount: Amount,
+) -> Result<(), JobError> {
+    let status = &operation.status;
+    let is_open = |attempt: &&Attempt| matches!(attempt.state, AttemptState::Sending | AttemptState::Requested);
+    let mut open = operation.payment(kind).attempts.iter().filter(is_open);
+    if open.any(|attempt| !is_transaction_of(transaction, attempt)) {
+        return Err(JobError::Refused(msg!("choice-under-way", operation = operation.id, status)));
+    }
+    let before = operation.held_before.as_ref().and_then(|before| before.why);
+    if operation.held_for == Some(Hold::AmountChanged) || before == Some(Hold::AmountChanged) {
+        return Err(JobError::Refused(msg!("choice-amount-first", operation = operation.id)));
+    }
+    let larger = operation.amount.checked_sub(amount).is_ok_and(|rest| rest.minor() < 0);
+    if larger && (!operation.adjusts.is_empty() || transaction.state != TransactionState::Captured) {
+        return Err(JobError::Refused(msg!("choice-too-large", operation = operation.id, amount)));
+    }
+    Ok(())
+}
+
+/// Ends everything that keeps the operation from the payment by the transaction `id`.
+fn resume(operation: &mut Operation, id: &str, note: &Message, now: Timestamp) -> Result<(), JobError> {
+    operation.dismissed.retain(|dismissed| dismissed != id);
+    if operation.held.is_some() {
+        operation.candidates.retain(|candidate| candidate != id);
+        // The payment resolves that as well.
+        operation.held_before = None;
+        operation.release(true, note, now);
+    } else {
+        operation.note(note, now);
+    }
+    if operation.status == Status::WithdrawCanceled {
+        operation
+            .apply_event(OperationEvent::RetryAsked, note, now)
+            .map_err(|error| JobError::Refused(error.into()))?;
+    }
+    Ok(())
+}
+
+/// Makes the transaction's attempt, if there is one already, the last, with this amount and account.
+fn make_last(attempts: &mut Vec<Attempt>, transaction: &Transaction, amount: Amount, account: u64) {
+    let place = attempts.iter().position(|attempt| is_transaction_of(transaction, attempt));
+    let Some(place) = place else { return };
+    // The history keeps what we intended; the payment is what HiPay shows, and the one that
+    // counts.
+    let mut attempt = attempts.remove(place);
+    (attempt.amount, attempt.account) = (amount, account);
+    // A final state is judged again.
+    if matches!(attempt.state, AttemptState::Ended | AttemptState::Captured) {
+        attempt.state = AttemptState::Sending;
+    }
+    attempts.push(attempt);
+}
+
+/// Stores the remainder of the operation after a smaller payment, and takes it off the operation's
+/// original amount.
+fn store_remainder(
+    writer: &mut Writer<'_>,
+    operation: &mut Operation,
+    (kind, rest): (PaymentKind, Amount),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let netted_by = nettings_of(writer, operation, rest)?;
+    let remainder = remainder(writer.next_id::<Operation>()?, operation, (kind, rest), &netted_by, now);
+    operation.note(&msg!("choice-rest", rest, operation = remainder.id), now);
+    operation.origin_amount = operation.origin_amount.checked_sub(rest).unwrap_or(operation.origin_amount);
+    writer.put(&remainder)
 }
 
 /// Creates the remainder of the operation after a smaller payment is accepted for it: held, since

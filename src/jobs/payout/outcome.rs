@@ -386,45 +386,17 @@ pub(crate) fn adopt_transaction(
     found: FoundTransaction,
     now: Timestamp,
 ) -> bool {
-    let FoundTransaction { number, reference, account, transaction, as_of } = found;
-    let state = transaction.state.attempt_state();
-    let id = transaction.transaction_id.clone();
-    if !transaction.state.is_ended() {
+    let id = found.transaction.transaction_id.clone();
+    if !found.transaction.state.is_ended() {
         // It is accepted as the operation's payment after all.
         operation.dismissed.retain(|dismissed| *dismissed != id);
     }
     let dismissed = operation.dismissed.contains(&id);
-    if operation.payment_mut(kind).attempt_of(&reference, &id).is_none() {
-        let mut attempt = Attempt {
-            number,
-            reference: reference.clone(),
-            amount: transaction.amount.unwrap_or(operation.amount),
-            account,
-            public_label: String::new(),
-            private_label: String::new(),
-            // HiPay's list shows it with the time at which it was made.
-            intended_at: transaction.created_at.map_or(now, |at| at.min(now)),
-            state: AttemptState::Sending,
-            transaction_id: Some(id.clone()),
-            transaction_status: None,
-            as_of: None,
-            message: Message::none(),
-            refusal: None,
-            updated_at: now,
-            unknown: Map::new(),
-        };
-        attempt.set_message(msg!("pay-found-of-before"));
-        operation.payment_mut(kind).attempts.push(attempt);
-        // The money is in the wallet that was paid, regardless of the shop's present wallet.
-        if account != operation.recipient_hipay_id && !transaction.state.is_ended() {
-            let (former, now_paid) = (operation.recipient_hipay_id.to_string(), account.to_string());
-            operation.note(&msg!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
-            operation.recipient_hipay_id = account;
-            if operation.beneficiary == Beneficiary::Vendor {
-                operation.vendor_hipay_id = account;
-            }
-        }
+    if operation.payment_mut(kind).attempt_of(&found.reference, &id).is_none() {
+        record_found_attempt(operation, kind, &found, now);
     }
+    let FoundTransaction { reference, transaction, as_of, .. } = found;
+    let state = transaction.state.attempt_state();
     let Some(attempt) = operation.payment_mut(kind).attempt_of(&reference, &id) else { return false };
     let number = attempt.number;
     let unchanged = attempt.state == state && attempt.transaction_status.as_deref() == Some(&transaction.word);
@@ -457,6 +429,41 @@ pub(crate) fn adopt_transaction(
         operation.release(false, &msg!("pay-found"), now);
     }
     true
+}
+
+/// Records an attempt that the store does not know, from HiPay's data.
+fn record_found_attempt(operation: &mut Operation, kind: PaymentKind, found: &FoundTransaction, now: Timestamp) {
+    let FoundTransaction { number, reference, account, transaction, .. } = found;
+    let (number, account) = (*number, *account);
+    let mut attempt = Attempt {
+        number,
+        reference: reference.clone(),
+        amount: transaction.amount.unwrap_or(operation.amount),
+        account,
+        public_label: String::new(),
+        private_label: String::new(),
+        // HiPay's list shows it with the time at which it was made.
+        intended_at: transaction.created_at.map_or(now, |at| at.min(now)),
+        state: AttemptState::Sending,
+        transaction_id: Some(transaction.transaction_id.clone()),
+        transaction_status: None,
+        as_of: None,
+        message: Message::none(),
+        refusal: None,
+        updated_at: now,
+        unknown: Map::new(),
+    };
+    attempt.set_message(msg!("pay-found-of-before"));
+    operation.payment_mut(kind).attempts.push(attempt);
+    // The money is in the wallet that was paid, regardless of the shop's present wallet.
+    if account != operation.recipient_hipay_id && !transaction.state.is_ended() {
+        let (former, now_paid) = (operation.recipient_hipay_id.to_string(), account.to_string());
+        operation.note(&msg!("pay-found-in-other-wallet", wallet = now_paid, other = former), now);
+        operation.recipient_hipay_id = account;
+        if operation.beneficiary == Beneficiary::Vendor {
+            operation.vendor_hipay_id = account;
+        }
+    }
 }
 
 /// Adopts that HiPay has executed an attempt which counted as over, or whose operation a person had

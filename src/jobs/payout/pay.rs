@@ -117,41 +117,9 @@ impl Paying<'_> {
         for _ in 0..MAX_STEPS {
             match plan {
                 NextStep::LookUp { number, reference } => {
-                    let asked_at = self.context.clock.now();
-                    let found = match self.look_up_anywhere(&operation, &reference).await {
-                        Ok(found) => found,
-                        Err(error) => return self.not_looked_up(&operation, &error).await,
-                    };
-                    let shown_by = found.as_ref().map_or(account(&operation), |(account, _)| *account);
-                    let claim = AttemptMatch { asked_at, number, reference: reference.clone(), account: shown_by };
-                    let found = match found {
-                        Some((_, shown)) => match self.used_up_by_another(&operation, &claim, shown).await {
-                            Ok(shown) => Some(shown),
-                            Err(error) => return self.not_looked_up(&operation, &error).await,
-                        },
-                        None => None,
-                    };
-                    let state = match &found {
-                        Some(shown) if shown.state == TransactionState::Unknown => {
-                            let attempts = &operation.payment(kind).attempts;
-                            let ended = attempts
-                                .iter()
-                                .find(|attempt| attempt.number == number && attempt.state == AttemptState::Ended);
-                            match ended {
-                                // A person was shown this very word, and has ended the attempt.
-                                Some(ended) if ended.transaction_status.as_ref() == Some(&shown.word) => {
-                                    Some(TransactionState::Failed)
-                                }
-                                Some(_) => return self.hold_for_word(&operation, reference, &shown.word).await,
-                                None => Some(TransactionState::Unknown),
-                            }
-                        }
-                        _ => found.as_ref().map(|transaction| transaction.state),
-                    };
-                    plan = operation.payment(kind).after_look_up(number, &base, state, remembered);
-                    if let (NextStep::Adopt, Some(transaction)) = (&plan, found) {
-                        return self.adopt(&operation, claim, transaction).await;
-                    }
+                    let next = self.look_up_attempt(&operation, number, reference, &base, remembered).await?;
+                    let Some(next) = next else { return Ok(()) };
+                    plan = next;
                 }
                 NextStep::Begin(number)
                     if may_send && number > MAX_ATTEMPTS && !operation.waived.contains(&Hold::TooManyAttempts) =>
@@ -172,13 +140,7 @@ impl Paying<'_> {
                     return Ok(());
                 }
                 NextStep::Resend if self.record_never_arrived(&operation) => {
-                    let message = msg!("pay-never-arrived", kind);
-                    let sent_at = operation.payment(kind).last().map_or(Timestamp::MIN, |last| last.updated_at);
-                    let context = self.context;
-                    if outcome::record_never_arrived(context, operation.id, kind, sent_at, message.clone()).await? {
-                        self.run.warn(&subject(&operation), message);
-                    }
-                    return Ok(());
+                    return self.report_never_arrived(&operation).await;
                 }
                 NextStep::Begin(_) | NextStep::Resend | NextStep::Adopt => {
                     self.run.count_amount("outcome open", operation.amount);
@@ -191,6 +153,55 @@ impl Paying<'_> {
         Ok(())
     }
 
+    /// Looks an attempt up at HiPay. Returns the next step; `None` if there is none, since what HiPay
+    /// shows was adopted or holds the operation, or HiPay cannot be asked.
+    async fn look_up_attempt(
+        &self,
+        operation: &Operation,
+        number: u32,
+        reference: String,
+        base: &str,
+        remembered: bool,
+    ) -> Result<Option<NextStep>, JobError> {
+        let asked_at = self.context.clock.now();
+        let found = match self.look_up_anywhere(operation, &reference).await {
+            Ok(found) => found,
+            Err(error) => return self.not_looked_up(operation, &error).await.map(|()| None),
+        };
+        let shown_by = found.as_ref().map_or(account(operation), |(account, _)| *account);
+        let claim = AttemptMatch { asked_at, number, reference: reference.clone(), account: shown_by };
+        let found = match found {
+            Some((_, shown)) => match self.used_up_by_another(operation, &claim, shown).await {
+                Ok(shown) => Some(shown),
+                Err(error) => return self.not_looked_up(operation, &error).await.map(|()| None),
+            },
+            None => None,
+        };
+        let payment = operation.payment(self.kind);
+        let state = match &found {
+            Some(shown) if shown.state == TransactionState::Unknown => {
+                let mut attempts = payment.attempts.iter();
+                let ended = attempts.find(|attempt| attempt.number == number && attempt.state == AttemptState::Ended);
+                match ended {
+                    // A person was shown this very word, and has ended the attempt.
+                    Some(ended) if ended.transaction_status.as_ref() == Some(&shown.word) => {
+                        Some(TransactionState::Failed)
+                    }
+                    Some(_) => {
+                        return self.hold_for_word(operation, reference, &shown.word).await.map(|()| None);
+                    }
+                    None => Some(TransactionState::Unknown),
+                }
+            }
+            _ => found.as_ref().map(|transaction| transaction.state),
+        };
+        let next = payment.after_look_up(number, base, state, remembered);
+        if let (NextStep::Adopt, Some(transaction)) = (&next, found) {
+            return self.adopt(operation, claim, transaction).await.map(|()| None);
+        }
+        Ok(Some(next))
+    }
+
     /// Returns true if the last attempt was sent so long ago that HiPay would show it, and is not
     /// sent again unchanged: a person can only decide about what is not under way.
     fn record_never_arrived(&self, operation: &Operation) -> bool {
@@ -201,6 +212,17 @@ impl Paying<'_> {
             let sent = last.state == AttemptState::Sending && !last.reference.is_empty();
             sent && !stays && now.duration_since(last.updated_at) >= LOOK_UP_LAG_LIMIT
         })
+    }
+
+    /// Ends the last attempt as one that never arrived at HiPay, and reports that.
+    async fn report_never_arrived(&self, operation: &Operation) -> Result<(), JobError> {
+        let (context, kind) = (self.context, self.kind);
+        let message = msg!("pay-never-arrived", kind);
+        let sent_at = operation.payment(kind).last().map_or(Timestamp::MIN, |last| last.updated_at);
+        if outcome::record_never_arrived(context, operation.id, kind, sent_at, message.clone()).await? {
+            self.run.warn(&subject(operation), message);
+        }
+        Ok(())
     }
 
     /// Returns true if a payment of the operation could not have been made without this store's
@@ -240,10 +262,7 @@ impl Paying<'_> {
             if operation.waived.contains(&Hold::LedgerUnread) {
                 return Ok(ByLedger::ToBePaid(operation));
             }
-            let message = msg!("pay-ledger-unread", kind, error = &error);
-            outcome::hold(context, id, Hold::LedgerUnread, message.clone(), Vec::new()).await?;
-            self.run.unanswered(subject(&operation), message);
-            return Ok(ByLedger::Done);
+            return self.hold_for_unread_ledger(&operation, &error).await.map(|()| ByLedger::Done);
         }
         let vouchers = operation.voucher_numbers();
         let config = &context.config;
@@ -281,16 +300,7 @@ impl Paying<'_> {
                 let released = released.filter(|operation| operation.held.is_none());
                 Ok(released.map_or(ByLedger::Done, ByLedger::ToBePaid))
             }
-            LedgerVerdict::Paid(entry) => {
-                let Some(account) = self.account_paid(&operation, entry).await? else { return Ok(ByLedger::Done) };
-                outcome::release(context, id, Hold::LedgerUnread, msg!("pay-ledger-read-again")).await?;
-                let attempts = &operation.payment(kind).attempts;
-                let of_reference = ReferenceParts::of(&entry.reference).map_or(1, |parts| parts.number);
-                let number = attempts.last().map_or(of_reference, |last| last.number.saturating_add(1));
-                let asked_at = entry.read_at;
-                let claim = AttemptMatch { asked_at, number, reference: entry.reference.clone(), account };
-                self.adopt(&operation, claim, ledger::transaction_of(entry)).await.map(|()| ByLedger::Done)
-            }
+            LedgerVerdict::Paid(entry) => self.adopt_entry(&operation, entry).await.map(|()| ByLedger::Done),
             LedgerVerdict::Several(found) => {
                 let message = msg!("pay-ledger-several", kind, payments = self.described(&found));
                 self.hold_for(&operation, Hold::SeveralPayments, message, &found).await.map(|()| ByLedger::Done)
@@ -300,6 +310,26 @@ impl Paying<'_> {
                 self.hold_for(&operation, Hold::PossiblePayment, message, &found).await.map(|()| ByLedger::Done)
             }
         }
+    }
+
+    async fn hold_for_unread_ledger(&self, operation: &Operation, error: &CallError) -> Result<(), JobError> {
+        let message = msg!("pay-ledger-unread", kind = self.kind, error);
+        outcome::hold(self.context, operation.id, Hold::LedgerUnread, message.clone(), Vec::new()).await?;
+        self.run.unanswered(subject(operation), message);
+        Ok(())
+    }
+
+    /// Adopts the payment that the ledger shows as the operation's, once its account is known.
+    async fn adopt_entry(&self, operation: &Operation, entry: &LedgerEntry) -> Result<(), JobError> {
+        let Some(account) = self.account_paid(operation, entry).await? else { return Ok(()) };
+        let note = msg!("pay-ledger-read-again");
+        outcome::release(self.context, operation.id, Hold::LedgerUnread, note).await?;
+        let attempts = &operation.payment(self.kind).attempts;
+        let of_reference = ReferenceParts::of(&entry.reference).map_or(1, |parts| parts.number);
+        let number = attempts.last().map_or(of_reference, |last| last.number.saturating_add(1));
+        let asked_at = entry.read_at;
+        let claim = AttemptMatch { asked_at, number, reference: entry.reference.clone(), account };
+        self.adopt(operation, claim, ledger::transaction_of(entry)).await
     }
 
     /// Returns true if looking up our own references one after the other finds the entry, which

@@ -13,7 +13,7 @@ use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::payout::pay::{AttemptMatch, Paying, subject};
 use crate::jobs::{BatchRun, Context, JobError};
-use crate::remote::hipay::ActingOn;
+use crate::remote::hipay::{ActingOn, Transaction};
 use crate::store::{StoreReader, View};
 use crate::text::message::{Message, msg};
 
@@ -110,23 +110,8 @@ async fn sync(
         // sending.
         return paying.pay(operation).await;
     };
-    let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
     let asked_at = context.clock.now();
-    let mut listed_then = None;
-    let mut found = None;
-    if let (PaymentKind::Transfer, Some((ledger, listed_as_of))) = (kind, listed) {
-        found = ledger.shown(id).await?;
-        listed_then = found.is_some().then_some(listed_as_of);
-    }
-    if found.is_none() {
-        found = context.hipay.transaction(kind, attempt.account, id).await?;
-    }
-    if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
-        found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
-    }
-    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours
-    // old.
-    let as_of = listed_then.unwrap_or_else(|| context.hipay.as_of(asked_at));
+    let (found, as_of) = look_up(context, kind, &attempt, listed, asked_at).await?;
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
@@ -142,19 +127,8 @@ async fn sync(
     if !over && let Some(difference) = paying.mismatch(&operation, &claim, &transaction).await? {
         return paying.hold_other(&operation, &claim, &transaction, difference).await;
     }
+    report_state(run, &operation, kind, &attempt, &transaction);
     let word = transaction.word.clone();
-    match transaction.state {
-        TransactionState::Captured => run.count_amount("done", attempt.amount),
-        TransactionState::Failed | TransactionState::Canceled => {
-            let reason = outcome::reason(&transaction);
-            run.fail(subject(&operation), msg!("sync-ended", kind, state = &word, reason));
-        }
-        TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
-        TransactionState::Unknown => {
-            run.count_amount("in an unknown state", attempt.amount);
-            run.fail(subject(&operation), msg!("sync-unknown-word", kind, state = &word));
-        }
-    }
     let unknown = transaction.state == TransactionState::Unknown;
     let waiting = !transaction.state.is_ended() && transaction.state != TransactionState::Captured;
     let (number, reference, account) = (attempt.number, attempt.reference.clone(), attempt.account);
@@ -173,6 +147,51 @@ async fn sync(
         outcome::release(context, operation.id, Hold::OutcomeUnknown, msg!("sync-known-again")).await?;
     }
     Ok(())
+}
+
+/// Looks the attempt's transaction up, in the list `listed` if that shows it, else individually.
+/// Returns it with the time to which it applies.
+async fn look_up(
+    context: &Context,
+    kind: PaymentKind,
+    attempt: &Attempt,
+    listed: Option<(&Ledger<'_>, Timestamp)>,
+    asked_at: Timestamp,
+) -> Result<(Option<Transaction>, Timestamp), JobError> {
+    let id = attempt.transaction_id.as_deref().unwrap_or(&attempt.reference);
+    let mut listed_then = None;
+    let mut found = None;
+    if let (PaymentKind::Transfer, Some((ledger, listed_as_of))) = (kind, listed) {
+        found = ledger.shown(id).await?;
+        listed_then = found.is_some().then_some(listed_as_of);
+    }
+    if found.is_none() {
+        found = context.hipay.transaction(kind, attempt.account, id).await?;
+    }
+    if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
+        found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
+    }
+    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours
+    // old.
+    let as_of = listed_then.unwrap_or_else(|| context.hipay.as_of(asked_at));
+    Ok((found, as_of))
+}
+
+/// Reports the state that HiPay shows for a payment.
+fn report_state(run: &BatchRun, operation: &Operation, kind: PaymentKind, attempt: &Attempt, shown: &Transaction) {
+    let state = &shown.word;
+    match shown.state {
+        TransactionState::Captured => run.count_amount("done", attempt.amount),
+        TransactionState::Failed | TransactionState::Canceled => {
+            let reason = outcome::reason(shown);
+            run.fail(subject(operation), msg!("sync-ended", kind, state, reason));
+        }
+        TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
+        TransactionState::Unknown => {
+            run.count_amount("in an unknown state", attempt.amount);
+            run.fail(subject(operation), msg!("sync-unknown-word", kind, state));
+        }
+    }
 }
 
 /// Returns true if its outcome may be held for a person: a hold about the voucher cannot be decided

@@ -141,47 +141,14 @@ async fn register(
     proof: Option<&ShopDocument>,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), JobError> {
-    let Some(iban) = valid_iban(&bank.iban) else {
-        let message = "the IBAN in Mirakl is wrong (its check digits do not fit); correct it there";
-        warnings.push(Warning::new(VendorProblem::IbanWrong, message));
-        return Ok(());
-    };
-    let bic = valid_bic(&bank.bic);
-    if bic.is_none() && !bank.bic.trim().is_empty() {
-        let message = "the BIC in Mirakl is wrong (it has neither 8 nor 11 letters and digits); correct it there";
-        warnings.push(Warning::new(VendorProblem::BicWrong, message));
-        return Ok(());
-    }
+    let Some((iban, bic)) = read_iban_and_bic(bank, warnings) else { return Ok(()) };
     let Some(proof) = proof.filter(|proof| is_sendable_file(&proof.file_name)) else {
         let message = "HiPay needs a proof of the bank account with the bank details; upload one in Mirakl";
         warnings.push(Warning::new(VendorProblem::NoBankProof, message));
         return Ok(());
     };
-    let proof_id = proof.id;
-    let sent = context.store.reading(move |reader| reader.get::<SentDocument>(&proof_id)).await?;
-    if sent.is_some_and(|sent| sent.iban.as_deref() == Some(iban.as_str())) {
-        let message =
-            format!("HiPay did not accept the bank details with the proof {proof_id}; upload another in Mirakl");
-        warnings.push(Warning::new(VendorProblem::BankProofUsed, message).about(proof_id.to_string()));
-        return Ok(());
-    }
-    let file = match context.mirakl.download(proof.id).await {
-        Ok(file) => file,
-        Err(error) => {
-            return or_warning(
-                &error,
-                VendorProblem::BankProofUnread,
-                "the proof of the bank account could not be fetched",
-                warnings,
-            );
-        }
-    };
-    if !is_sendable_content(&file) {
-        let message = format!("what Mirakl gives for the proof {proof_id} is no jpg, png, gif or pdf file");
-        warnings.push(Warning::new(VendorProblem::BankProofContent, message).about(proof_id.to_string()));
-        return Ok(());
-    }
-    let new = new_bank_info(bank, (&iban, bic.unwrap_or_default()), proof, file);
+    let Some(file) = download_proof(context, proof.id, &iban, warnings).await? else { return Ok(()) };
+    let new = new_bank_info(bank, (&iban, bic), proof, file);
     // Stored first: if interrupted after HiPay has the details, the next run still blocks the
     // payments. A person's block stays until a person ends it.
     let known = vendor(context, shop.shop_id).await?;
@@ -219,6 +186,53 @@ async fn register(
     })
     .await?;
     blocked(context, run, shop, warnings).await
+}
+
+/// Returns the shop's IBAN and its BIC, empty if it has none. Returns `None`, with a warning, if one
+/// of them is wrong.
+fn read_iban_and_bic(bank: &BankDetails, warnings: &mut Vec<Warning>) -> Option<(String, String)> {
+    let Some(iban) = valid_iban(&bank.iban) else {
+        let message = "the IBAN in Mirakl is wrong (its check digits do not fit); correct it there";
+        warnings.push(Warning::new(VendorProblem::IbanWrong, message));
+        return None;
+    };
+    let bic = valid_bic(&bank.bic);
+    if bic.is_none() && !bank.bic.trim().is_empty() {
+        let message = "the BIC in Mirakl is wrong (it has neither 8 nor 11 letters and digits); correct it there";
+        warnings.push(Warning::new(VendorProblem::BicWrong, message));
+        return None;
+    }
+    Some((iban, bic.unwrap_or_default()))
+}
+
+/// Downloads the file of a proof from Mirakl. Returns `None`, with a warning, if it cannot be sent
+/// to HiPay with this IBAN.
+async fn download_proof(
+    context: &Context,
+    proof_id: u64,
+    iban: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<Vec<u8>>, JobError> {
+    let sent = context.store.reading(move |reader| reader.get::<SentDocument>(&proof_id)).await?;
+    if sent.is_some_and(|sent| sent.iban.as_deref() == Some(iban)) {
+        let message =
+            format!("HiPay did not accept the bank details with the proof {proof_id}; upload another in Mirakl");
+        warnings.push(Warning::new(VendorProblem::BankProofUsed, message).about(proof_id.to_string()));
+        return Ok(None);
+    }
+    let file = match context.mirakl.download(proof_id).await {
+        Ok(file) => file,
+        Err(error) => {
+            let what = "the proof of the bank account could not be fetched";
+            return or_warning(&error, VendorProblem::BankProofUnread, what, warnings).map(|()| None);
+        }
+    };
+    if !is_sendable_content(&file) {
+        let message = format!("what Mirakl gives for the proof {proof_id} is no jpg, png, gif or pdf file");
+        warnings.push(Warning::new(VendorProblem::BankProofContent, message).about(proof_id.to_string()));
+        return Ok(None);
+    }
+    Ok(Some(file))
 }
 
 async fn blocked(context: &Context, run: &BatchRun, shop: &Shop, warnings: &mut Vec<Warning>) -> Result<(), JobError> {

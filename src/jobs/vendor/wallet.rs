@@ -221,28 +221,37 @@ async fn create(
         return Ok(None);
     }
     let new = new_account(context, shop, &login, country);
-    let account = match context.hipay.create_account(&new).await {
-        Ok(created) => Account {
+    let Some(account) = create_account(context, new, warnings).await? else { return Ok(None) };
+    run.count("wallets created");
+    keep(context, shop, (login, shop.email.clone()), account, warnings).await
+}
+
+/// Creates an account at HiPay. Returns `None`, with a warning, if HiPay refuses it.
+async fn create_account(
+    context: &Context,
+    new: NewAccount,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<Account>, JobError> {
+    match context.hipay.create_account(&new).await {
+        Ok(created) => Ok(Some(Account {
             hipay_id: created.hipay_id,
             user_space_id: created.user_space_id,
             identified: false,
             bank_details_validated: false,
             callback_salt: created.callback_salt,
             callback_url: new.callback_url,
-        },
+        })),
         // It may have been created nevertheless.
-        Err(error @ CallError::Unknown { .. }) => match context.hipay.account(ActingOn::Login(&login)).await? {
-            Some(account) => account,
-            None => return Err(error.into()),
+        Err(error @ CallError::Unknown { .. }) => match context.hipay.account(ActingOn::Login(&new.login)).await? {
+            Some(account) => Ok(Some(account)),
+            None => Err(error.into()),
         },
-        Err(error) if error.is_credentials() => return Err(error.into()),
+        Err(error) if error.is_credentials() => Err(error.into()),
         Err(error) => {
             warnings.push(not_settled(&(&error).into(), error.refusal()));
-            return Ok(None);
+            Ok(None)
         }
-    };
-    run.count("wallets created");
-    keep(context, shop, (login, shop.email.clone()), account, warnings).await
+    }
 }
 
 /// Saves the wallet, unless it belongs to another vendor. An empty `email` is unknown.

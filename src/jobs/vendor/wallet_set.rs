@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::domain::attempt::AttemptState;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Operation, Status};
@@ -116,31 +118,7 @@ pub async fn set_wallet(
         vendor.set_warnings(Vec::new());
         vendor.updated_at = now;
         writer.put(&vendor)?;
-        let (mut to_new, mut from_former) = (Moved::default(), Moved::default());
-        for mut operation in open_operations(writer, mirakl_id)? {
-            let last = operation.transfer.last().map(|last| last.state);
-            let unsent = Status::TRANSFER_PAYABLE.contains(&operation.status)
-                && matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
-            let of_vendor = operation.beneficiary == Beneficiary::Vendor;
-            if !unsent || operation.is_settled() {
-                if of_vendor && !operation.is_settled() {
-                    from_former.add(operation.amount);
-                }
-                continue;
-            }
-            operation.vendor_hipay_id = hipay_id;
-            if of_vendor {
-                operation.recipient_hipay_id = hipay_id;
-                // HiPay knows nothing of a refused attempt: its reference pays the new wallet.
-                let last = operation.transfer.attempts.last_mut();
-                if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
-                    refused.account = hipay_id;
-                }
-                to_new.add(operation.amount);
-            }
-            operation.note(&story, now);
-            writer.put(&operation)?;
-        }
+        let (to_new, from_former) = move_operations(writer, mirakl_id, hipay_id, &story, now)?;
         Ok::<_, StoreError>(WalletChange { mirakl_id, hipay_id, former, to_new, from_former })
     });
     let change = match changed.await {
@@ -151,6 +129,43 @@ pub async fn set_wallet(
     };
     tracing::warn!(action = "vendor:wallet:set", mirakl_id, hipay_id, "{note}");
     Ok(change)
+}
+
+/// Moves the shop's operations to the wallet `hipay_id`, except those whose transfer went to a former
+/// one. Returns the operations that are paid to the new wallet, and those that stay.
+fn move_operations(
+    writer: &mut Writer<'_>,
+    mirakl_id: u64,
+    hipay_id: u64,
+    note: &Message,
+    now: Timestamp,
+) -> Result<(Moved, Moved), StoreError> {
+    let (mut to_new, mut from_former) = (Moved::default(), Moved::default());
+    for mut operation in open_operations(writer, mirakl_id)? {
+        let last = operation.transfer.last().map(|last| last.state);
+        let unsent = Status::TRANSFER_PAYABLE.contains(&operation.status)
+            && matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
+        let of_vendor = operation.beneficiary == Beneficiary::Vendor;
+        if !unsent || operation.is_settled() {
+            if of_vendor && !operation.is_settled() {
+                from_former.add(operation.amount);
+            }
+            continue;
+        }
+        operation.vendor_hipay_id = hipay_id;
+        if of_vendor {
+            operation.recipient_hipay_id = hipay_id;
+            // HiPay knows nothing of a refused attempt: its reference pays the new wallet.
+            let last = operation.transfer.attempts.last_mut();
+            if let Some(refused) = last.filter(|last| last.state == AttemptState::Refused) {
+                refused.account = hipay_id;
+            }
+            to_new.add(operation.amount);
+        }
+        operation.note(note, now);
+        writer.put(&operation)?;
+    }
+    Ok((to_new, from_former))
 }
 
 /// Returns the shop's operations that are not over.

@@ -93,15 +93,7 @@ impl Customers {
         let card = CARDS.get(rng.usize(..CARDS.len())).copied().unwrap_or_default();
         let person = PEOPLE.get(rng.usize(..PEOPLE.len())).copied().unwrap_or_default();
         let last_digits = rng.u32(0..10_000);
-        let mut left = rng.u8(0..100);
-        let mut life: &[Stage] = &[];
-        for (share, stages) in LIVES {
-            if left < share {
-                life = stages;
-                break;
-            }
-            left -= share;
-        }
+        let life = draw_life(&mut rng);
         let reason = REASONS.get(rng.usize(..REASONS.len())).copied().unwrap_or_default();
         let mut notices = Vec::with_capacity(life.len());
         for &(status, message, state, after) in life {
@@ -111,12 +103,7 @@ impl Customers {
                 125 => amount,
                 _ => 0,
             };
-            match status {
-                118 => self.sales += amount,
-                125 | 126 => self.refunds += refunded,
-                129 => self.chargebacks += amount,
-                _ => {}
-            }
+            self.add_to_settlement(status, amount, refunded);
             let mut fields = Listed::default();
             fields.add("state", state);
             if state == "declined" {
@@ -146,11 +133,7 @@ impl Customers {
             fields.add("payment_method[card_expiry_year]", "2029").add("payment_method[issuer]", card.3);
             fields.add("payment_method[country]", person.1);
             fields.add("fraud_screening[scoring]", "0").add("fraud_screening[result]", "accepted");
-            fields.add("order[id]", &format!("ORDER-{:06}", self.paid)).add("order[date_created]", &date(begun, 0));
-            fields.add("order[attempts]", "1").add("order[amount]", &decimal(amount)).add("order[shipping]", "4.90");
-            fields.add("order[tax]", &decimal(amount / 6)).add("order[decimals]", "2").add("order[currency]", "EUR");
-            fields.add("order[customer_id]", &format!("C{}", self.paid % 977)).add("order[language]", "fr_FR");
-            fields.add("order[email]", &format!("customer{}@mail.example", self.paid));
+            fields.add_order(self.paid, begun, amount);
             if matches!(status, 124..=126) {
                 fields.add("operation[type]", "refund").add("operation[id]", &format!("RMA-{}", self.paid));
                 fields.add("operation[amount]", &decimal(refunded)).add("operation[currency]", "EUR");
@@ -158,6 +141,16 @@ impl Customers {
             notices.push(EnterpriseNotice { root: "notification", fields: fields.0 });
         }
         notices
+    }
+
+    /// Adds one stage of a payment to the next settlement.
+    fn add_to_settlement(&mut self, status: u32, amount: i64, refunded: i64) {
+        match status {
+            118 => self.sales += amount,
+            125 | 126 => self.refunds += refunded,
+            129 => self.chargebacks += amount,
+            _ => {}
+        }
     }
 
     /// Makes HiPay's settlement of what was paid since the last one.
@@ -183,6 +176,27 @@ impl Listed {
         self.0.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    /// Adds the fields of the order that the payment `nth` is for.
+    fn add_order(&mut self, nth: u64, begun: Timestamp, amount: i64) {
+        self.add("order[id]", &format!("ORDER-{nth:06}")).add("order[date_created]", &date(begun, 0));
+        self.add("order[attempts]", "1").add("order[amount]", &decimal(amount)).add("order[shipping]", "4.90");
+        self.add("order[tax]", &decimal(amount / 6)).add("order[decimals]", "2").add("order[currency]", "EUR");
+        self.add("order[customer_id]", &format!("C{}", nth % 977)).add("order[language]", "fr_FR");
+        self.add("order[email]", &format!("customer{nth}@mail.example"));
+    }
+}
+
+/// Draws the course of a payment.
+fn draw_life(rng: &mut fastrand::Rng) -> &'static [Stage] {
+    let mut left = rng.u8(0..100);
+    for (share, stages) in LIVES {
+        if left < share {
+            return stages;
+        }
+        left -= share;
+    }
+    &[]
 }
 
 fn date(begun: Timestamp, after: i64) -> String {

@@ -83,6 +83,40 @@ fn change(writer: &mut Writer<'_>, nth: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Builds one slice of the list in a commit with changes of others; more of it is left.
+fn build_slice(database: &Database, nth: u64) {
+    let left = Arc::new(AtomicBool::new(true));
+    let (job, answer) = queue::job(move |writer| change(writer, nth));
+    let mut jobs = vec![job, Box::new(BuildSlice { left: Arc::clone(&left) })];
+    queue::commit(database, &longer(), &mut jobs, &Commits::default()).unwrap();
+    for job in jobs {
+        job.answer(Ok(()));
+    }
+    answer.blocking_recv().unwrap().unwrap();
+    assert!(left.load(Ordering::Relaxed));
+}
+
+/// Asserts that the index of lengths is refused, and that everything else is read.
+fn assert_not_built(reader: &StoreReader<'_>) {
+    let not_built = StoreError::NotBuilt { collection: "items", index: "length" };
+    assert_eq!(reader.list::<Longer>(&ListPage::any_of("length", [1_u64])).unwrap_err(), not_built);
+    assert_eq!(reader.page::<Longer>(&Query::group("length", (1_u64, 0_u64))).unwrap_err(), not_built);
+    assert_eq!(reader.count::<Longer>("length", (1_u64, 0_u64)).unwrap_err(), not_built);
+    assert!(reader.page::<Longer>(&Query::all()).is_ok());
+}
+
+/// Marks a store, in which one record was skipped, as written by another release.
+fn mark_other_release(folder: &Path) {
+    tamper(folder, |transaction| {
+        let mut rows = transaction.open_table(view::table("format")).unwrap();
+        let json = String::from_utf8(rows.get(b"format".as_slice()).unwrap().unwrap().value().to_vec()).unwrap();
+        assert!(json.contains("\"skipped\":1"), "{json}");
+        let written_by = |release| format!("\"written_by\":\"{release}\"");
+        let json = json.replace(&written_by(env!("CARGO_PKG_VERSION")), &written_by("0.0.1"));
+        rows.insert(b"format".as_slice(), json.as_bytes()).unwrap();
+    });
+}
+
 #[test]
 fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after_a_restart() {
     let folder = folder();
@@ -100,22 +134,8 @@ fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after
     let schema = longer();
     let (mut database, _) = opening::open(folder.path(), &options(), &longer(), MIGRATIONS).unwrap();
     for nth in 0..3 {
-        let left = Arc::new(AtomicBool::new(true));
-        let (job, answer) = queue::job(move |writer| change(writer, nth));
-        let mut jobs = vec![job, Box::new(BuildSlice { left: Arc::clone(&left) })];
-        queue::commit(&database, &longer(), &mut jobs, &Commits::default()).unwrap();
-        for job in jobs {
-            job.answer(Ok(()));
-        }
-        answer.blocking_recv().unwrap().unwrap();
-        assert!(left.load(Ordering::Relaxed));
-        let reader = StoreReader::new(&schema, database.begin_read().unwrap());
-        let not_built = StoreError::NotBuilt { collection: "items", index: "length" };
-        assert_eq!(reader.list::<Longer>(&ListPage::any_of("length", [1_u64])).unwrap_err(), not_built);
-        assert_eq!(reader.page::<Longer>(&Query::group("length", (1_u64, 0_u64))).unwrap_err(), not_built);
-        assert_eq!(reader.count::<Longer>("length", (1_u64, 0_u64)).unwrap_err(), not_built);
-        assert!(reader.page::<Longer>(&Query::all()).is_ok());
-        drop(reader);
+        build_slice(&database, nth);
+        assert_not_built(&StoreReader::new(&schema, database.begin_read().unwrap()));
         database.close().unwrap();
         database = opening::open(folder.path(), &options(), &longer(), MIGRATIONS).unwrap().0;
     }
@@ -147,14 +167,7 @@ fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after
     let store = Store::open(folder.path(), &options(), &longer()).unwrap();
     assert_eq!(of_length(&store, 4).unwrap(), [0; 0]);
     store.close().unwrap();
-    tamper(folder.path(), |transaction| {
-        let mut rows = transaction.open_table(view::table("format")).unwrap();
-        let json = String::from_utf8(rows.get(b"format".as_slice()).unwrap().unwrap().value().to_vec()).unwrap();
-        assert!(json.contains("\"skipped\":1"), "{json}");
-        let written_by = |release| format!("\"written_by\":\"{release}\"");
-        let json = json.replace(&written_by(env!("CARGO_PKG_VERSION")), &written_by("0.0.1"));
-        rows.insert(b"format".as_slice(), json.as_bytes()).unwrap();
-    });
+    mark_other_release(folder.path());
     let store = Store::open(folder.path(), &options(), &longer()).unwrap();
     while of_length(&store, 4).is_err() {
         std::thread::yield_now();

@@ -125,12 +125,7 @@ pub async fn sign_in(
         web.passwords.find_user(&config, login, password).await
     };
     let Some(person) = found else {
-        let wait = if wait.is_zero() {
-            String::new()
-        } else {
-            format!("; the next attempt has to wait for {} s", wait.as_secs())
-        };
-        tracing::warn!(action = "sign-in", "'{}' was refused from {address}{wait}", typed_login(login));
+        log_refusal(login, peer, wait);
         return Err(SignInRefused::Wrong);
     };
     let token = random::secret()?;
@@ -144,7 +139,32 @@ pub async fn sign_in(
         csrf_secret: random::secret()?,
         unknown: Map::new(),
     };
-    let kept = session.clone();
+    store_sign_in(web, session.clone(), of_address, of_account, of_both).await?;
+    tracing::info!(severity = "NOTICE", action = "sign-in", "{} signed in from {address}", session.person);
+    let set_cookie = cookie::setting(&config, peer, &token);
+    let mark = bound_to(&device_secret, &session.person, &person.password);
+    let set_device_cookie = cookie::setting_device(&config, peer, &mark);
+    let weakness = weakness(login, password.expose());
+    Ok(NewSession { session, role: person.role, set_cookie, set_device_cookie, weakness })
+}
+
+/// Logs that the login or the password was wrong, and how long the address has to wait now.
+fn log_refusal(login: &str, peer: Peer, wait: SignedDuration) {
+    let address = peer.address;
+    let wait =
+        if wait.is_zero() { String::new() } else { format!("; the next attempt has to wait for {} s", wait.as_secs()) };
+    tracing::warn!(action = "sign-in", "'{}' was refused from {address}{wait}", typed_login(login));
+}
+
+/// Stores a session that has just begun, forgets the failed attempts before it, and makes its address a known one. The
+/// keys are those of the attempts from the address, at the account, and from the address at the account.
+async fn store_sign_in(
+    web: &Web,
+    session: Session,
+    of_address: String,
+    of_account: String,
+    of_both: String,
+) -> Result<(), StoreError> {
     let stored = web.context.store.write(move |writer| {
         // Attempts at other accounts from here stay counted.
         let forgiven = writer.get::<SignInAttempts>(&of_both)?.map_or(0, |attempts| attempts.failures);
@@ -159,16 +179,10 @@ pub async fn sign_in(
         for key in [&of_both, &of_account] {
             writer.delete::<SignInAttempts>(key)?;
         }
-        writer.put(&KnownAddress::new(of_both.clone(), now))?;
-        writer.put(&kept)
+        writer.put(&KnownAddress::new(of_both.clone(), session.created_at))?;
+        writer.put(&session)
     });
-    stored.await?;
-    tracing::info!(severity = "NOTICE", action = "sign-in", "{} signed in from {address}", session.person);
-    let set_cookie = cookie::setting(&config, peer, &token);
-    let mark = bound_to(&device_secret, &session.person, &person.password);
-    let set_device_cookie = cookie::setting_device(&config, peer, &mark);
-    let weakness = weakness(login, password.expose());
-    Ok(NewSession { session, role: person.role, set_cookie, set_device_cookie, weakness })
+    stored.await
 }
 
 /// Returns the device mark that a request carries.
