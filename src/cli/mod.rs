@@ -492,12 +492,12 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
         AskArgs::GuardRecover(arguments) => guard::recover(&global, &arguments),
         AskArgs::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
         AskArgs::Check(arguments) => check::run(&global, &arguments),
-        AskArgs::OperationRetry { id, reason } => operation::run(&global, id, &OperationChoice::Retry, reason),
-        AskArgs::OperationHold { id, reason } => operation::run(&global, id, &OperationChoice::Hold, reason),
-        AskArgs::OperationRelease { id, reason } => operation::run(&global, id, &OperationChoice::Release, reason),
-        AskArgs::OperationSettle { id, reason } => operation::run(&global, id, &OperationChoice::Settle, reason),
+        AskArgs::OperationRetry { id, reason } => operation::run(&global, id, &OperationChoice::Retry, &reason),
+        AskArgs::OperationHold { id, reason } => operation::run(&global, id, &OperationChoice::Hold, &reason),
+        AskArgs::OperationRelease { id, reason } => operation::run(&global, id, &OperationChoice::Release, &reason),
+        AskArgs::OperationSettle { id, reason } => operation::run(&global, id, &OperationChoice::Settle, &reason),
         AskArgs::OperationAccept { id, transaction: transaction_id, reason } => {
-            operation::run(&global, id, &OperationChoice::Accept { transaction_id }, reason)
+            operation::run(&global, id, &OperationChoice::Accept { transaction_id }, &reason)
         }
         AskArgs::VoucherRelease { id, reason } => voucher::run(&global, &id, VoucherChoice::Release, &reason),
         AskArgs::VoucherSettle { id, reason } => voucher::run(&global, &id, VoucherChoice::Settle, &reason),

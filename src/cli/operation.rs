@@ -11,7 +11,7 @@ use crate::domain::operation::OperationChoice;
 use crate::jobs;
 use crate::web::{OperationDetail, OperationItem};
 
-pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: String) -> Result<Exit, Failed> {
+pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: &str) -> Result<Exit, Failed> {
     owner::become_owner_of(&global.data)?;
     let operation: OperationDetail = match read_settings(global)?.connect(global)? {
         Reached::Service(service) => {
@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: St
             runtime()?.block_on(service.call(Method::POST, &path, Some(&body)))?
         }
         Reached::Store(context) => {
-            let chosen = jobs::choose_for_operation(&context, id, choice.clone(), &reason, "command line");
+            let chosen = jobs::choose_for_operation(&context, id, choice.clone(), reason, "command line");
             let outcome = runtime()?.block_on(chosen);
             let closed = close(global, *context);
             let operation = outcome?;

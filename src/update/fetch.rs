@@ -121,7 +121,7 @@ impl Updates {
         loop {
             match self.transfer(&github, &release, &folder).await {
                 Err(UpdateObstacle::Unreachable { .. } | UpdateObstacle::Failed { .. }) if tried < MAX_TRIES => {
-                    tried += 1
+                    tried += 1;
                 }
                 Err(UpdateObstacle::Unreachable { detail } | UpdateObstacle::Failed { detail }) => {
                     return Err(UpdateObstacle::Broken { tries: tried, detail });

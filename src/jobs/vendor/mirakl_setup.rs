@@ -1,4 +1,4 @@
-//! MiraklSetup of Mirakl that the batches need: the document types and the custom field of shops.
+//! Setup of Mirakl that the batches need: the document types and the custom field of shops.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const FAMILIES: [&str; 2] = ["LEGAL_", "SOLE_MAN_"];
 /// Document type that every marketplace needs: the proof that goes with the bank details.
 pub(crate) const BANK_PROOF: &str = "ALL_PROOF_OF_BANK_ACCOUNT";
 
-/// MiraklSetup of Mirakl as last read.
+/// Setup of Mirakl as last read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MiraklSetup {
     /// Time of the reading (UTC).

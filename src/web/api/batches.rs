@@ -13,13 +13,14 @@ use futures_util::stream::unfold;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::extract::{Body, OptionalBody};
 use crate::jobs::{BatchRecord, Command, Enqueued, GenerateArguments};
-use crate::scheduler::{BatchStage, Ending, LiveBatches, Stopping};
+use crate::scheduler::{BatchStage, Ending, LiveBatch, LiveBatches, Stopping};
 use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
@@ -271,7 +272,7 @@ impl BatchEvents {
                         return None;
                     }
                     self.is_stopping = true;
-                    let running = serde_json::json!({ "running": self.web.scheduler.running_batches() });
+                    let running = json!({ "running": self.web.scheduler.running_batches() });
                     return Some(Event::default().event("stopping").data(running.to_string()));
                 }
                 () = tokio::time::sleep(CHECK_INTERVAL) => {
@@ -286,12 +287,11 @@ impl BatchEvents {
     /// Returns an event with the running batches, unless they are the same as in the last one.
     fn progress(&mut self) -> Option<Event> {
         let batches = self.live.borrow_and_update();
-        let batches = batches.values().map(|batch| {
-            serde_json::json!({
-                "id": batch.id, "done": batch.done(), "total": batch.total(), "stages": batch.stages,
-            })
-        });
-        let data = serde_json::Value::from_iter(batches).to_string();
+        let batch = |batch: &LiveBatch| {
+            let (done, total) = (batch.done(), batch.total());
+            json!({ "id": batch.id, "done": done, "total": total, "stages": batch.stages })
+        };
+        let data = json!(batches.values().map(batch).collect::<Vec<_>>()).to_string();
         if self.sent.as_ref() == Some(&data) {
             return None;
         }

@@ -188,7 +188,7 @@ async fn status(web: &Web) -> Result<Update, Problem> {
     if let Some(errand) = web.installer.pending_now() {
         match errand.state {
             PendingInstallState::Fetching | PendingInstallState::HandedOver => {
-                fetching = Some(errand.version.to_string())
+                fetching = Some(errand.version.to_string());
             }
             PendingInstallState::Failed(obstacle) => {
                 not_fetched = Some(obstacle.message(&settings.hipay.time_zone).to_string());

@@ -29,7 +29,7 @@ pub(in crate::web) struct Paging {
     /// Number of rows per page, 1 to 200. Default: 50.
     #[param(minimum = 1, maximum = 200)]
     per_page: Option<u16>,
-    /// SortOrder: `-date` (latest first, the default) or `date`.
+    /// Order: `-date` (latest first, the default) or `date`.
     #[param(inline)]
     sort: Option<SortOrder>,
     /// Search text: only rows with an id or a login that begins with it.
@@ -59,7 +59,7 @@ pub(in crate::web) struct PageParams {
     /// Number of rows per page, 1 to 200. Default: 50.
     #[param(minimum = 1, maximum = 200)]
     per_page: Option<u16>,
-    /// SortOrder: `-date` (latest first, the default) or `date`.
+    /// Order: `-date` (latest first, the default) or `date`.
     #[param(inline)]
     sort: Option<SortOrder>,
     /// Position to continue from: `next` of the previous page. Needs the same filters and order.
@@ -86,7 +86,7 @@ impl Parameters for PageParams {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Ordering {
-    /// SortOrder: `-date` (latest first, the default) or `date`.
+    /// Order: `-date` (latest first, the default) or `date`.
     #[param(inline)]
     sort: Option<SortOrder>,
 }

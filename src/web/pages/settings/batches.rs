@@ -1,4 +1,4 @@
-//! BatchesPage: executed, running and queued.
+//! Batches: executed, running and queued.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
