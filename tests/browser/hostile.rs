@@ -14,6 +14,7 @@ use cashout::store::{Query, StoreError, View, Writer};
 use cashout::text::message::Message;
 use cashout::update::status::{PastUpdate, UpdateOutcome, UpdateReason, UpdateStatus};
 use cashout::web::paths;
+use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
@@ -149,10 +150,8 @@ fn plant_voucher(writer: &mut Writer<'_>, found: &str) -> Result<(), StoreError>
     })
 }
 
-/// Stores hostile texts that the remotes of these tests do not send.
-fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
-    let found = "what was made before";
-    plant_voucher(writer, found)?;
+/// Stores hostile texts of a vendor and of a document.
+fn plant_vendor(writer: &mut Writer<'_>, found: &str) -> Result<(), StoreError> {
     let mut vendor = writer.get::<Vendor>(&SHOP)?.expect(found);
     let at = vendor.updated_at;
     (vendor.login, vendor.email, vendor.vat_number) = (long(), long(), Some(long()));
@@ -176,8 +175,11 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
         iban: None,
         sent_at: at,
         unknown: serde_json::Map::new(),
-    })?;
+    })
+}
 
+/// Stores hostile texts of an operation and of a payment of it.
+fn plant_operation(writer: &mut Writer<'_>, found: &str, at: Timestamp) -> Result<(), StoreError> {
     let mut operation = writer.get::<Operation>(&1)?.expect(found);
     operation.voucher = long();
     operation.invoice_id = Some(long());
@@ -201,7 +203,16 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
         updated_at: at,
         unknown: serde_json::Map::new(),
     });
-    writer.put(&operation)?;
+    writer.put(&operation)
+}
+
+/// Stores hostile texts that the remotes of these tests do not send.
+fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
+    let found = "what was made before";
+    plant_voucher(writer, found)?;
+    let at = writer.get::<Vendor>(&SHOP)?.expect(found).updated_at;
+    plant_vendor(writer, found)?;
+    plant_operation(writer, found, at)?;
 
     let mut told = writer.get::<Notification>(&1)?.expect(found);
     (told.action, told.subject, told.message, told.body) =

@@ -161,8 +161,8 @@ async fn nobody_answers(world: &World) {
     world.sandbox.faults(|plan| plan.rules.clear());
 }
 
-/// Makes a marketplace with a failure of every kind.
-async fn in_trouble(world: &World) -> Appliance {
+/// Adds sellers, most of them with a voucher, and what is wrong with them.
+fn wrong_shops(world: &World) {
     for id in 2001..=2012 {
         world.seller(id);
         world.voucher(id, id, if id == 2012 { 90_000_000 } else { 10_000 }, 1_000);
@@ -178,7 +178,10 @@ async fn in_trouble(world: &World) -> Appliance {
         "Atlantis".clone_into(&mut mirakl.shop_mut(2010).unwrap().country);
     });
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal(Endpoint::SendDocument, 3).times(100)));
-    let appliance = world.heard().await;
+}
+
+/// Runs the batches before the payments, each in more than one way.
+async fn batches_in_trouble(world: &World) {
     world.vendors().await;
     world.fund(1_000_000);
     world.after_the_cycle();
@@ -195,8 +198,10 @@ async fn in_trouble(world: &World) -> Appliance {
     for asked_by in ["schedule", "command line"] {
         jobs::run(&world.context, &shops(), asked_by, Arc::new(Silent), CancellationToken::new()).await.unwrap();
     }
+}
 
-    // Transfers: refused, with an unknown outcome, for lack of money, held.
+/// Makes transfers that are refused, of unknown outcome, without money, and held.
+async fn transfers_in_trouble(world: &World, appliance: &Appliance) {
     world.sandbox.hipay(|hipay| {
         for (shop, code) in [(2002, 3), (2003, 400), (2004, 13), (2005, 26)] {
             hipay.refusals.push(refusal(Endpoint::Transfer, code).about(&wallet_of(shop)).times(3));
@@ -222,8 +227,10 @@ async fn in_trouble(world: &World) -> Appliance {
     world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
     world.all_heard().await;
     world.sync().await;
+}
 
-    // Withdrawals: by each detail, blocked, not identified, canceled.
+/// Makes withdrawals that are refused with a detail, blocked, not identified, and canceled.
+async fn withdrawals_in_trouble(world: &World) {
     world.sandbox.hipay(|hipay| {
         let mut detailed = Refusal::withdrawal_detail(4005).about(&wallet_of(2007));
         THEIRS.clone_into(&mut detailed.message);
@@ -237,6 +244,15 @@ async fn in_trouble(world: &World) -> Appliance {
     world.all_heard().await;
     world.sync().await;
     world.transfer().await;
+}
+
+/// Makes a marketplace with a failure of every kind.
+async fn in_trouble(world: &World) -> Appliance {
+    wrong_shops(world);
+    let appliance = world.heard().await;
+    batches_in_trouble(world).await;
+    transfers_in_trouble(world, &appliance).await;
+    withdrawals_in_trouble(world).await;
     others_tell(world, &appliance).await;
     appliance
 }
@@ -277,36 +293,42 @@ async fn others_tell(world: &World, appliance: &Appliance) {
     world.all_heard().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_is_in_french_for_whoever_reads_french() {
-    let world = world(&[]).await;
-    let appliance = in_trouble(&world).await;
-    let (english, mut found) = (English::new(), Vec::new());
-    let visitor = signed_in(&appliance, OPERATOR).await;
+/// Returns what the parameter of a page's path stands for; one empty text for a path without one.
+fn parameters(world: &World, path: &str) -> Vec<String> {
+    match path.split_once('{') {
+        None => vec![String::new()],
+        Some((_, rest)) if rest.starts_with("mirakl_id") => (2001..=2021).map(|id| id.to_string()).collect(),
+        Some((_, rest)) if rest.starts_with("transaction_reference") => {
+            (1..4).map(|number| format!("90000000000{number}")).collect()
+        }
+        Some((before, _)) if before.contains("vouchers") => world.vouchers(),
+        Some((before, _)) if before.contains("transfers") => {
+            world.operations().iter().map(|operation: &Operation| operation.id.to_string()).collect()
+        }
+        Some(_) => world.notifications().iter().map(|one| one.id.to_string()).collect(),
+    }
+}
+
+/// Returns the addresses of all pages.
+fn right_addresses(world: &World) -> Vec<String> {
     let [_, pages, _] = paths();
     let mut addresses: Vec<String> = Vec::new();
     for path in &pages {
         if path.contains(".csv") || path.ends_with("/events") {
             continue;
         }
-        let ids: Vec<String> = match path.split_once('{') {
-            None => vec![String::new()],
-            Some((_, rest)) if rest.starts_with("mirakl_id") => (2001..=2021).map(|id| id.to_string()).collect(),
-            Some((_, rest)) if rest.starts_with("transaction_reference") => {
-                (1..4).map(|number| format!("90000000000{number}")).collect()
-            }
-            Some((before, _)) if before.contains("vouchers") => world.vouchers(),
-            Some((before, _)) if before.contains("transfers") => {
-                world.operations().iter().map(|operation: &Operation| operation.id.to_string()).collect()
-            }
-            Some(_) => world.notifications().iter().map(|one| one.id.to_string()).collect(),
-        };
-        for id in ids {
+        for id in parameters(world, path) {
             let filled = path.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part });
             addresses.push(filled.collect::<Vec<_>>().join("/"));
         }
     }
     assert!(addresses.len() > 100, "{}", addresses.len());
+    addresses
+}
+
+/// Returns addresses with wrong filters and wrong ids, and the longest lists.
+fn wrong_addresses() -> Vec<String> {
+    let mut addresses = Vec::new();
     for list in ["vendors", "vouchers", "transfers", "transactions", "payments", "notifications", "logs", "settings"] {
         for query in
             ["nonsense=1", "page=9999", "per_page=x", "from=soon", "status=x", "state=x", "level=x", "page=1&page=2"]
@@ -318,11 +340,11 @@ async fn every_page_is_in_french_for_whoever_reads_french() {
     }
     addresses.push("/dashboard/notifications?per_page=200".to_owned());
     addresses.push("/dashboard/settings?per_page=200".to_owned());
-    for address in &addresses {
-        let status = walk(&visitor, &english, address, &mut found).await;
-        assert!(status < 500, "{address}: {status}");
-    }
-    // Forms that are refused.
+    addresses
+}
+
+/// Sends forms that are refused; adds the English texts of the answers to `found`.
+async fn refused_forms(visitor: &crate::signing_in::Browser, english: &English, found: &mut Vec<String>) {
     for (path, form) in [
         ("/dashboard/settings/run", [("command", "cashout:transfer"), ("date", "2026-11-11")]),
         ("/dashboard/settings/run", [("command", "cashout:everything"), ("date", "")]),
@@ -333,8 +355,21 @@ async fn every_page_is_in_french_for_whoever_reads_french() {
         let asked = visitor.ask("POST", path).header("accept-language", "fr").header("x-csrf-token", token);
         let answer = asked.form(&form).send().await.unwrap();
         assert_eq!(answer.status(), 422, "{path} {form:?}");
-        judge(&format!("{path} {form:?}"), &answer.text().await.unwrap(), &english, &mut found);
+        judge(&format!("{path} {form:?}"), &answer.text().await.unwrap(), english, found);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_in_french_for_whoever_reads_french() {
+    let world = world(&[]).await;
+    let appliance = in_trouble(&world).await;
+    let (english, mut found) = (English::new(), Vec::new());
+    let visitor = signed_in(&appliance, OPERATOR).await;
+    for address in right_addresses(&world).into_iter().chain(wrong_addresses()) {
+        let status = walk(&visitor, &english, &address, &mut found).await;
+        assert!(status < 500, "{address}: {status}");
+    }
+    refused_forms(&visitor, &english, &mut found).await;
     // HiPay's name for a transaction is third-party text, and a label is chosen by the marketplace.
     let entries = world.ledger();
     let theirs = |text: &String| {

@@ -31,10 +31,12 @@ fn movements(world: &World) -> BTreeSet<String> {
     page.items.into_iter().map(|one| one.transaction_id).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
-    const SELLERS: u64 = 40;
-    let mut world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
+/// Number of sellers in the test of kills, each with one transfer.
+const SELLERS: u64 = 40;
+
+/// Makes a world whose transfers HiPay has captured without a notice; returns the notices too.
+async fn pending_transfers() -> (World, Vec<Notice>) {
+    let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
     for id in 1..=SELLERS {
         world.seller(id);
         world.voucher(id, id, 1_000, 0);
@@ -50,9 +52,75 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
         })
         .collect();
     world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
+    (world, captures)
+}
 
+/// A sender of notifications to a service that is killed meanwhile.
+#[derive(Clone)]
+struct Sender {
+    to: SocketAddr,
+    /// The account that its movements are about.
+    account: u64,
+    captures: Vec<Notice>,
+    /// Ids of the movements that were acknowledged.
+    acknowledged: Arc<Mutex<BTreeSet<String>>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Sender {
+    /// Sends movements and captures until it is over; returns the number of movements without an answer.
+    async fn keep_sending(self, round: u64, sender: u64) -> u64 {
+        let mut rng = fastrand::Rng::with_seed(round * 8 + sender);
+        let (client, mut broken) = (http(), 0_u64);
+        for number in 0_u64.. {
+            if self.over.load(Ordering::Relaxed) {
+                break;
+            }
+            let id = format!("m{round}-{sender}-{number}");
+            let movement = Notice::new("other_transaction", "ok", self.account).of(&id, "1.00");
+            match send(&client, &movement, self.to).await {
+                Some((204, _)) => drop(self.acknowledged.lock().unwrap().insert(id)),
+                Some((status, _)) => panic!("{status}"),
+                None => broken += 1,
+            }
+            // Any of the transfers, repeatedly.
+            let capture = rng.choice(&self.captures).unwrap();
+            let _ = send(&client, capture, self.to).await;
+        }
+        broken
+    }
+}
+
+/// Checks that every acknowledged movement is stored, and everything stored is stored once.
+fn all_are_stored_once(world: &World, acknowledged: &BTreeSet<String>) {
+    let stored: BTreeMap<String, u64> = world.notifications().into_iter().fold(BTreeMap::new(), |mut seen, one| {
+        *seen.entry(one.subject).or_default() += 1;
+        seen
+    });
+    for id in acknowledged {
+        assert_eq!(stored.get(id), Some(&1), "{id} was acknowledged");
+    }
+    assert!(stored.values().all(|count| *count == 1), "{stored:?}");
+}
+
+/// Checks that everything acknowledged has taken effect, and every transfer succeeded once.
+fn all_have_counted_once(world: &World, acknowledged: &BTreeSet<String>) {
+    let moved = movements(world);
+    assert!(acknowledged.len() >= 12);
+    assert!(acknowledged.is_subset(&moved));
+    for id in 1..=SELLERS {
+        let operation = world.operation(id);
+        let done = operation.history.iter().filter(|change| change.status == Status::TransferSuccess).count();
+        assert_eq!((operation.status, done, operation.held.as_ref()), (Status::TransferSuccess, 1, None));
+        assert_eq!(operation.payment(PaymentKind::Transfer).attempts.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
+    let (mut world, captures) = pending_transfers().await;
     // A vendor's account may store fewer in a day.
-    let technical = world.sandbox.credentials().technical_id;
+    let account = world.sandbox.credentials().technical_id;
     let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
     let mut rng = fastrand::Rng::with_seed(7);
     let mut unanswered = 0;
@@ -62,31 +130,10 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
         let line = running.says("answers on").await;
         let to: SocketAddr = line.trim().rsplit(' ').next().unwrap().parse().unwrap();
         let over = Arc::new(AtomicBool::new(false));
-        let senders: Vec<_> = (0..8_u64)
-            .map(|sender| {
-                let (acknowledged, captures, over) = (Arc::clone(&acknowledged), captures.clone(), Arc::clone(&over));
-                let mut rng = fastrand::Rng::with_seed(round * 8 + sender);
-                tokio::spawn(async move {
-                    let (client, mut broken) = (http(), 0_u64);
-                    for number in 0_u64.. {
-                        if over.load(Ordering::Relaxed) {
-                            break;
-                        }
-                        let id = format!("m{round}-{sender}-{number}");
-                        let movement = Notice::new("other_transaction", "ok", technical).of(&id, "1.00");
-                        match send(&client, &movement, to).await {
-                            Some((204, _)) => drop(acknowledged.lock().unwrap().insert(id)),
-                            Some((status, _)) => panic!("{status}"),
-                            None => broken += 1,
-                        }
-                        // Any of the transfers, repeatedly.
-                        let capture = rng.usize(..captures.len());
-                        let _ = send(&client, &captures[capture], to).await;
-                    }
-                    broken
-                })
-            })
-            .collect();
+        let (captures, known) = (captures.clone(), Arc::clone(&acknowledged));
+        let sender = Sender { to, account, captures, acknowledged: known, over: Arc::clone(&over) };
+        let senders: Vec<_> =
+            (0..8_u64).map(|number| tokio::spawn(sender.clone().keep_sending(round, number))).collect();
         let before = acknowledged.lock().unwrap().len();
         let enough = before + rng.usize(1..80);
         until("some are acknowledged", || acknowledged.lock().unwrap().len() >= enough).await;
@@ -97,14 +144,7 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
         }
         drop(running);
         world.restart().await;
-        let stored: BTreeMap<String, u64> = world.notifications().into_iter().fold(BTreeMap::new(), |mut seen, one| {
-            *seen.entry(one.subject).or_default() += 1;
-            seen
-        });
-        for id in acknowledged.lock().unwrap().iter() {
-            assert_eq!(stored.get(id), Some(&1), "{id} was acknowledged");
-        }
-        assert!(stored.values().all(|count| *count == 1), "{stored:?}");
+        all_are_stored_once(&world, &acknowledged.lock().unwrap());
     }
     assert!(unanswered > 0, "no kill came in the middle of a request");
 
@@ -116,15 +156,7 @@ async fn killed_at_any_moment_every_acknowledged_notice_counts_once() {
     until("everything is dealt with", || world.notifications().iter().all(|one| !one.state.is_open())).await;
     appliance.stop().await.unwrap();
     world.restart().await;
-    let (moved, acknowledged) = (movements(&world), acknowledged.lock().unwrap().clone());
-    assert!(acknowledged.len() >= 12);
-    assert!(acknowledged.is_subset(&moved));
-    for id in 1..=SELLERS {
-        let operation = world.operation(id);
-        let done = operation.history.iter().filter(|change| change.status == Status::TransferSuccess).count();
-        assert_eq!((operation.status, done, operation.held.as_ref()), (Status::TransferSuccess, 1, None));
-        assert_eq!(operation.payment(PaymentKind::Transfer).attempts.len(), 1);
-    }
+    all_have_counted_once(&world, &acknowledged.lock().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

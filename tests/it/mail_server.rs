@@ -284,92 +284,136 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     changed: &Notify,
 ) -> io::Result<bool> {
     let house = books.lock().unwrap().house.clone();
-    let (mut user, mut to) = (None, Vec::new());
-    // After STARTTLS the server does not greet again.
-    let offers_tls = house.speech == Speech::StartTls;
-    if !(encrypted && offers_tls) {
-        say(stream, "220 office.example ESMTP").await?;
-    }
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if stream.read_line(&mut line).await? == 0 {
-            return Ok(false);
+    Conversation { stream, encrypted, books, changed, house, user: None, to: Vec::new() }.hold().await
+}
+
+/// A conversation with a client.
+struct Conversation<'a, S> {
+    stream: &'a mut BufReader<S>,
+    encrypted: bool,
+    books: &'a Mutex<Books>,
+    changed: &'a Notify,
+    /// The behaviour at its beginning.
+    house: House,
+    /// The authenticated user.
+    user: Option<String>,
+    /// Accepted recipients of the next mail.
+    to: Vec<String>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<'_, S> {
+    /// Answers commands until the end, or until TLS begins; returns true in the latter case.
+    async fn hold(&mut self) -> io::Result<bool> {
+        // After STARTTLS the server does not greet again.
+        let offers_tls = self.house.speech == Speech::StartTls;
+        if !(self.encrypted && offers_tls) {
+            self.say("220 office.example ESMTP").await?;
         }
-        let command = line.trim_end();
-        let verb: String = command.split(' ').next().unwrap_or_default().to_ascii_uppercase();
-        match verb.as_str() {
-            "EHLO" | "HELO" if house.wants_a_name && !command.contains('.') | command.contains('[') => {
-                say(stream, "504 5.5.2 need fully-qualified hostname").await?;
-            }
-            "EHLO" => {
-                books.lock().unwrap().greetings.push(command.to_owned());
-                let mut offers = vec!["250-office.example"];
-                if offers_tls && !encrypted {
-                    offers.push("250-STARTTLS");
-                }
-                if house.login.is_some() {
-                    offers.push(house.mechanism.unwrap_or("250-AUTH PLAIN LOGIN"));
-                }
-                offers.push("250 8BITMIME");
-                say(stream, &offers.join("\r\n")).await?;
-            }
-            "STARTTLS" if offers_tls && !encrypted => {
-                say(stream, "220 go ahead").await?;
-                return Ok(true);
-            }
-            "AUTH" => {
-                let plain = |text: &str| {
-                    let given = base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap_or_default();
-                    String::from_utf8(given).unwrap()
-                };
-                let mut given = plain(command.strip_prefix("AUTH PLAIN ").unwrap_or_default());
-                for question in ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"].into_iter().filter(|_| command.ends_with(" LOGIN")) {
-                    say(stream, &format!("334 {question}")).await?;
-                    let mut answer = String::new();
-                    stream.read_line(&mut answer).await?;
-                    given = format!("{given}\0{}", plain(&answer));
-                }
-                let right = house.login.is_some_and(|(name, password)| given == format!("\0{name}\0{password}"));
-                user = house.login.filter(|_| right).map(|(name, _)| name.to_owned());
-                say(stream, if right { "235 welcome" } else { "535 5.7.8 wrong name or password" }).await?;
-            }
-            "MAIL" if house.login.is_some() && user.is_none() => say(stream, "530 sign in first").await?,
-            "MAIL" => {
-                to.clear();
-                say(stream, "250 ok").await?;
-            }
-            "RCPT" => {
-                let name = command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
-                let refusal = house.refuses.iter().find(|(begins, _)| name.starts_with(begins));
-                say(stream, refusal.map_or("250 ok", |(_, answer)| answer)).await?;
-                if refusal.is_none() {
-                    to.push(name);
-                }
-            }
-            "DATA" => {
-                say(stream, "354 go on").await?;
-                let raw = data(stream).await?;
-                let answer = books.lock().unwrap().house.next.pop_front().unwrap_or("250 taken");
-                if answer.starts_with("250") {
-                    let mails =
-                        to.iter().map(|to| Taken { to: to.clone(), raw: raw.clone(), encrypted, user: user.clone() });
-                    books.lock().unwrap().taken.extend(mails);
-                    changed.notify_waiters();
-                }
-                if house.breaks {
-                    return Ok(false);
-                }
-                say(stream, answer).await?;
-            }
-            "NOOP" | "RSET" => say(stream, "250 ok").await?,
-            "QUIT" if house.clings => return std::future::pending().await,
-            "QUIT" => {
-                say(stream, "221 bye").await?;
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.stream.read_line(&mut line).await? == 0 {
                 return Ok(false);
             }
-            _ => say(stream, "502 not here").await?,
+            let command = line.trim_end();
+            let verb: String = command.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+            match verb.as_str() {
+                "EHLO" | "HELO" if self.house.wants_a_name && !command.contains('.') | command.contains('[') => {
+                    self.say("504 5.5.2 need fully-qualified hostname").await?;
+                }
+                "EHLO" => self.greet(command).await?,
+                "STARTTLS" if offers_tls && !self.encrypted => {
+                    self.say("220 go ahead").await?;
+                    return Ok(true);
+                }
+                "AUTH" => self.authenticate(command).await?,
+                "MAIL" if self.house.login.is_some() && self.user.is_none() => self.say("530 sign in first").await?,
+                "MAIL" => {
+                    self.to.clear();
+                    self.say("250 ok").await?;
+                }
+                "RCPT" => self.add_recipient(command).await?,
+                "DATA" => {
+                    let answer = self.accept_mail().await?;
+                    if self.house.breaks {
+                        return Ok(false);
+                    }
+                    self.say(answer).await?;
+                }
+                "NOOP" | "RSET" => self.say("250 ok").await?,
+                "QUIT" if self.house.clings => return std::future::pending().await,
+                "QUIT" => {
+                    self.say("221 bye").await?;
+                    return Ok(false);
+                }
+                _ => self.say("502 not here").await?,
+            }
         }
+    }
+
+    /// Answers a greeting with what the server offers.
+    async fn greet(&mut self, command: &str) -> io::Result<()> {
+        self.books.lock().unwrap().greetings.push(command.to_owned());
+        let mut offers = vec!["250-office.example"];
+        if self.house.speech == Speech::StartTls && !self.encrypted {
+            offers.push("250-STARTTLS");
+        }
+        if self.house.login.is_some() {
+            offers.push(self.house.mechanism.unwrap_or("250-AUTH PLAIN LOGIN"));
+        }
+        offers.push("250 8BITMIME");
+        self.say(&offers.join("\r\n")).await
+    }
+
+    /// Asks for what the command lacks, and compares user and password.
+    async fn authenticate(&mut self, command: &str) -> io::Result<()> {
+        let plain = |text: &str| {
+            let given = base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap_or_default();
+            String::from_utf8(given).unwrap()
+        };
+        let mut given = plain(command.strip_prefix("AUTH PLAIN ").unwrap_or_default());
+        for question in ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"].into_iter().filter(|_| command.ends_with(" LOGIN")) {
+            self.say(&format!("334 {question}")).await?;
+            let mut answer = String::new();
+            self.stream.read_line(&mut answer).await?;
+            given = format!("{given}\0{}", plain(&answer));
+        }
+        let login = self.house.login;
+        let right = login.is_some_and(|(name, password)| given == format!("\0{name}\0{password}"));
+        self.user = login.filter(|_| right).map(|(name, _)| name.to_owned());
+        self.say(if right { "235 welcome" } else { "535 5.7.8 wrong name or password" }).await
+    }
+
+    /// Accepts or refuses a recipient.
+    async fn add_recipient(&mut self, command: &str) -> io::Result<()> {
+        let name = command.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+        let refusal = self.house.refuses.iter().find(|(begins, _)| name.starts_with(begins)).map(|(_, answer)| *answer);
+        self.say(refusal.unwrap_or("250 ok")).await?;
+        if refusal.is_none() {
+            self.to.push(name);
+        }
+        Ok(())
+    }
+
+    /// Receives a mail, keeps it if it is accepted, and returns the answer to it.
+    async fn accept_mail(&mut self) -> io::Result<&'static str> {
+        self.say("354 go on").await?;
+        let raw = data(self.stream).await?;
+        let mut books = self.books.lock().unwrap();
+        let answer = books.house.next.pop_front().unwrap_or("250 taken");
+        if answer.starts_with("250") {
+            let (encrypted, user) = (self.encrypted, &self.user);
+            let mails =
+                self.to.iter().map(|to| Taken { to: to.clone(), raw: raw.clone(), encrypted, user: user.clone() });
+            books.taken.extend(mails);
+            self.changed.notify_waiters();
+        }
+        Ok(answer)
+    }
+
+    async fn say(&mut self, text: &str) -> io::Result<()> {
+        self.stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).await?;
+        self.stream.get_mut().flush().await
     }
 }
 
@@ -385,9 +429,4 @@ async fn data<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>) -> i
         }
         raw.push_str(line.strip_prefix('.').unwrap_or(&line));
     }
-}
-
-async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>, text: &str) -> io::Result<()> {
-    stream.get_mut().write_all(format!("{text}\r\n").as_bytes()).await?;
-    stream.get_mut().flush().await
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use cashout::domain::operation::Status;
 use cashout::sandbox::{Endpoint, Refusal, SandboxOptions};
 use cashout::serve::Appliance;
+use serde_json::Value;
 
 use crate::receiver::Receiver;
 use crate::servers::{Server, free_port};
@@ -130,84 +131,106 @@ fn the_rules_fire_and_end_where_they_should() {
     }
 }
 
+/// A Prometheus and an Alertmanager that watch an appliance with the shipped files.
+struct Monitoring {
+    /// Query that Prometheus answers once it has scraped the appliance.
+    query: String,
+    _servers: [Server; 2],
+    _folder: tempfile::TempDir,
+}
+
+impl Monitoring {
+    /// Starts both; the alerts are posted to `receiver`.
+    fn start(appliance: &Appliance, receiver: &Receiver) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (host, prometheus, manager) = (own_address(), free_port(), free_port());
+        let example = std::fs::read_to_string(of_monitoring("alertmanager.example.yml")).unwrap();
+        let own = example.replace("http://127.0.0.1:9999/alerts", &format!("http://{}/alerts", receiver.address));
+        // The shipped file, except that it waits seconds instead of a minute.
+        std::fs::write(
+            path("alertmanager.yml"),
+            own.replace("group_wait: 10s", "group_wait: 1s").replace("group_interval: 1m", "group_interval: 1s"),
+        )
+        .unwrap();
+        let config = format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: ['{}']\nalerting:\n  \
+             alertmanagers:\n  - static_configs: [{{ targets: ['{host}:{manager}'] }}]\nscrape_configs:\n\
+             - job_name: cashout\n  authorization: {{ credentials: {TOKEN} }}\n  \
+             static_configs: [{{ targets: ['{}'] }}]\n",
+            of_monitoring("cashout.rules.yml").display(),
+            appliance.address()
+        );
+        std::fs::write(path("prometheus.yml"), config).unwrap();
+        let manager = Server::start(
+            "prometheus-alertmanager",
+            &[
+                format!("--config.file={}", path("alertmanager.yml")),
+                format!("--storage.path={}", path("alerts")),
+                format!("--web.listen-address={host}:{manager}"),
+                "--cluster.listen-address=".to_owned(),
+            ],
+        );
+        let query = format!("http://{host}:{prometheus}/api/v1/query?query=cashout_build_info");
+        let prometheus = Server::start(
+            "prometheus",
+            &[
+                format!("--config.file={}", path("prometheus.yml")),
+                format!("--storage.tsdb.path={}", path("series")),
+                format!("--web.listen-address={host}:{prometheus}"),
+            ],
+        );
+        Self { query, _servers: [prometheus, manager], _folder: folder }
+    }
+
+    /// Waits until Prometheus has scraped the appliance.
+    async fn has_scraped(&self) {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let seen = http().get(&self.query).send().await.ok();
+            let text = match seen {
+                Some(answer) => answer.text().await.unwrap_or_default(),
+                None => String::new(),
+            };
+            if text.contains("cashout_build_info") {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "{text}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// Waits for alerts of this status, and returns the first post of them.
+async fn posted(receiver: &Receiver, status: &str) -> Value {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let posted = receiver.posted("/alerts");
+        if let Some(found) = posted.iter().find(|one| one.body["status"] == status) {
+            return found.body.clone();
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "{status}: {posted:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alertmanager_tells_a_trouble_once_and_its_end() {
     let world = world().await;
     let appliance = world.serve().await;
-    let (receiver, folder) = (Receiver::open().await, tempfile::tempdir().unwrap());
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (host, prometheus, manager) = (own_address(), free_port(), free_port());
-    let example = std::fs::read_to_string(of_monitoring("alertmanager.example.yml")).unwrap();
-    let own = example.replace("http://127.0.0.1:9999/alerts", &format!("http://{}/alerts", receiver.address));
-    // The shipped file, except that it waits seconds instead of a minute.
-    std::fs::write(
-        path("alertmanager.yml"),
-        own.replace("group_wait: 10s", "group_wait: 1s").replace("group_interval: 1m", "group_interval: 1s"),
-    )
-    .unwrap();
-    let config = format!(
-        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: ['{}']\nalerting:\n  alertmanagers:\n  \
-         - static_configs: [{{ targets: ['{host}:{manager}'] }}]\nscrape_configs:\n- job_name: cashout\n  \
-         authorization: {{ credentials: {TOKEN} }}\n  static_configs: [{{ targets: ['{}'] }}]\n",
-        of_monitoring("cashout.rules.yml").display(),
-        appliance.address()
-    );
-    std::fs::write(path("prometheus.yml"), config).unwrap();
-    let _manager = Server::start(
-        "prometheus-alertmanager",
-        &[
-            format!("--config.file={}", path("alertmanager.yml")),
-            format!("--storage.path={}", path("alerts")),
-            format!("--web.listen-address={host}:{manager}"),
-            "--cluster.listen-address=".to_owned(),
-        ],
-    );
-    let _prometheus = Server::start(
-        "prometheus",
-        &[
-            format!("--config.file={}", path("prometheus.yml")),
-            format!("--storage.tsdb.path={}", path("series")),
-            format!("--web.listen-address={host}:{prometheus}"),
-        ],
-    );
+    let receiver = Receiver::open().await;
+    let monitoring = Monitoring::start(&appliance, &receiver);
     // It has scraped the state before the failure.
-    let query = format!("http://{host}:{prometheus}/api/v1/query?query=cashout_build_info");
-    let begun = tokio::time::Instant::now();
-    loop {
-        let seen = http().get(&query).send().await.ok();
-        let text = match seen {
-            Some(answer) => answer.text().await.unwrap_or_default(),
-            None => String::new(),
-        };
-        if text.contains("cashout_build_info") {
-            break;
-        }
-        assert!(begun.elapsed() < Duration::from_mins(1), "{text}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    monitoring.has_scraped().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.transfer().await;
-    let told = |status: &'static str| {
-        let receiver = &receiver;
-        async move {
-            let begun = tokio::time::Instant::now();
-            loop {
-                let posted = receiver.posted("/alerts");
-                if let Some(found) = posted.iter().find(|one| one.body["status"] == status) {
-                    return found.body.clone();
-                }
-                assert!(begun.elapsed() < Duration::from_mins(1), "{status}: {posted:#?}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    };
-    let firing = told("firing").await;
+    let firing = posted(&receiver, "firing").await;
     let names: BTreeSet<&str> =
         firing["alerts"].as_array().unwrap().iter().filter_map(|one| one["labels"]["alertname"].as_str()).collect();
     assert!(names.contains("CashoutTrouble"), "{firing:#}");
     world.fund(1_000_000);
     world.transfer().await;
-    let resolved = told("resolved").await;
+    let resolved = posted(&receiver, "resolved").await;
     assert!(
         resolved["alerts"].as_array().unwrap().iter().any(|one| one["labels"]["trouble"] == "escrow"),
         "{resolved:#}"

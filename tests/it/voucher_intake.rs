@@ -4,8 +4,10 @@
 use cashout::domain::operation::Status;
 use cashout::domain::voucher::{HeldBecause, VoucherRecord};
 use cashout::sandbox::{SandboxOptions, Voucher};
+use cashout::serve::Appliance;
 use cashout::store::{Query, View};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::world::{World, euro, http, wallet_of};
 
@@ -159,13 +161,60 @@ async fn whatever_the_calendar_every_voucher_is_known() {
     }
 }
 
+const TOKEN: &str = "a-token-of-this-test-0123456789";
+
+/// Returns the API's list of vouchers for a query.
+async fn listed(appliance: &Appliance, query: &str) -> Value {
+    let url = format!("http://{}/api/v1/vouchers?{query}", appliance.address());
+    http().get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()
+}
+
+/// Posts a choice to the API; returns the status and the body of the answer.
+async fn post(appliance: &Appliance, id: &str, act: &str, body: &str) -> (u16, String) {
+    let url = format!("http://{}/api/v1/vouchers/{id}/{act}", appliance.address());
+    let sent = http().post(url).bearer_auth(TOKEN).header("content-type", "application/json").body(body.to_owned());
+    let answer = sent.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// Checks the choices by the API: the first voucher is released, the second is settled.
+async fn chosen_by_the_api(appliance: &Appliance) {
+    let list = listed(appliance, "state=outside_cycles").await;
+    assert_eq!(list["total"], 4, "{list}");
+    let item = &list["items"][0];
+    assert_eq!((item["amount"].as_str(), item["actor"].as_str()), (Some("10.00"), Some("marketplace")), "{item}");
+    assert!(item["reason"].as_str().unwrap().contains("no cycle's window contains its date"), "{item}");
+    assert_eq!(post(appliance, "invoices-2001-1", "release", r#"{"reason": "owed"}"#).await.0, 200);
+    let (status, said) = post(appliance, "invoices-2001-1", "release", "{}").await;
+    assert_eq!(status, 409, "{said}");
+    assert!(said.contains("is released already"), "{said}");
+    let (status, said) = post(appliance, "invoices-2001-2", "settle", "{}").await;
+    assert_eq!(status, 409, "{said}");
+    assert!(said.contains("a reason is required"), "{said}");
+    assert_eq!(post(appliance, "invoices-2001-2", "settle", r#"{"reason": "paid by hand"}"#).await.0, 200);
+    assert_eq!(post(appliance, "invoices-2001-99", "settle", r#"{"reason": "paid by hand"}"#).await.0, 404);
+    assert_eq!(post(appliance, "nothing", "release", "{}").await.0, 404);
+}
+
+/// Checks that each voucher shows the operations that it produced, and the shop.
+async fn each_shows_its_operations(world: &World) {
+    let appliance = world.serve().await;
+    let list = listed(&appliance, "sort=date").await;
+    for item in list["items"].as_array().unwrap() {
+        let operations: Vec<u64> = serde_json::from_value(item["operations"].clone()).unwrap();
+        let made = world.operations().into_iter().filter(|one| one.voucher == item["number"].as_str().unwrap());
+        assert_eq!(operations, made.map(|one| one.id).collect::<Vec<_>>(), "{item}");
+        assert_eq!(item["shop_name"], "Shop 2001", "{item}");
+    }
+    appliance.stop().await.unwrap();
+}
+
 /// Checks a person's choices on vouchers without operations: by the API, by the command line, beside
 /// a running service.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_voucher_outside_every_cycle_is_released_or_settled() {
-    let token = "a-token-of-this-test-0123456789";
-    let line = format!("dashboard.apiToken: {token}");
-    let world = World::unscheduled(SandboxOptions::default(), &[&line]).await;
+    let line = format!("dashboard.apiToken: {TOKEN}");
+    let mut world = World::unscheduled(SandboxOptions::default(), &[&line]).await;
     world.seller(2001);
     world.fund(100_000);
     world.vendors().await;
@@ -176,43 +225,13 @@ async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     assert_eq!(world.operations().len(), 0);
 
     let appliance = world.serve().await;
-    let address = format!("http://{}/api/v1/vouchers", appliance.address());
-    let list: serde_json::Value = http()
-        .get(format!("{address}?state=outside_cycles"))
-        .bearer_auth(token)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(list["total"], 4, "{list}");
-    let item = &list["items"][0];
-    assert_eq!((item["amount"].as_str(), item["actor"].as_str()), (Some("10.00"), Some("marketplace")), "{item}");
-    assert!(item["reason"].as_str().unwrap().contains("no cycle's window contains its date"), "{item}");
-    let post = async |id: &str, act: &str, body: &str| {
-        let url = format!("{address}/{id}/{act}");
-        let sent = http().post(url).bearer_auth(token).header("content-type", "application/json").body(body.to_owned());
-        let answer = sent.send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    };
-    assert_eq!(post("invoices-2001-1", "release", r#"{"reason": "owed"}"#).await.0, 200);
-    let (status, said) = post("invoices-2001-1", "release", "{}").await;
-    assert_eq!(status, 409, "{said}");
-    assert!(said.contains("is released already"), "{said}");
-    let (status, said) = post("invoices-2001-2", "settle", "{}").await;
-    assert_eq!(status, 409, "{said}");
-    assert!(said.contains("a reason is required"), "{said}");
-    assert_eq!(post("invoices-2001-2", "settle", r#"{"reason": "paid by hand"}"#).await.0, 200);
-    assert_eq!(post("invoices-2001-99", "settle", r#"{"reason": "paid by hand"}"#).await.0, 404);
-    assert_eq!(post("nothing", "release", "{}").await.0, 404);
+    chosen_by_the_api(&appliance).await;
     // Through the running service.
     world.told(&["voucher:release", "invoices-2001-3"]).await.ends(0).says("is released");
     world.told(&["voucher:settle", "invoices-2001-3"]).await.ends(2).says("--reason");
     appliance.stop().await.unwrap();
     world.release_store().await;
     world.told(&["voucher:settle", "invoices-2001-4", "--reason", "by another way"]).await.ends(0).says("is settled");
-    let mut world = world;
     world.restart().await;
 
     day(&world, "2026-11-17T08:00:00Z").await;
@@ -231,15 +250,5 @@ async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     assert_eq!(world.status(4), Status::WithdrawSuccess);
     let story: Vec<_> = records(&world).into_iter().find(|one| one.voucher.number == "4").unwrap().story;
     assert_eq!(story.iter().map(|note| note.reason.as_str()).collect::<Vec<_>>(), ["by another way", "a mistake"]);
-    // Each shows the operations that it produced, and the shop.
-    let appliance = world.serve().await;
-    let asked = http().get(format!("http://{}/api/v1/vouchers?sort=date", appliance.address())).bearer_auth(token);
-    let list: serde_json::Value = asked.send().await.unwrap().json().await.unwrap();
-    for item in list["items"].as_array().unwrap() {
-        let operations: Vec<u64> = serde_json::from_value(item["operations"].clone()).unwrap();
-        let made = world.operations().into_iter().filter(|one| one.voucher == item["number"].as_str().unwrap());
-        assert_eq!(operations, made.map(|one| one.id).collect::<Vec<_>>(), "{item}");
-        assert_eq!(item["shop_name"], "Shop 2001", "{item}");
-    }
-    appliance.stop().await.unwrap();
+    each_shows_its_operations(&world).await;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cashout::domain::attempt::{AttemptState, ReferenceParts};
 use cashout::domain::money::Amount;
 use cashout::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind};
-use cashout::sandbox::{Entry, EntryState, Kind, Place};
+use cashout::sandbox::{Entry, EntryState, Kind, Place, Voucher};
 
 use super::Campaign;
 use super::truth::{Due, Truth, sum};
@@ -44,15 +44,34 @@ impl Campaign {
 
     /// Checks one payment that the software has made since the last check, given the entries `before` it.
     fn judge_payment(&mut self, entry: &Entry, before: &[Entry]) {
-        let reference = entry.reference.as_deref().expect("a payment without a reference");
+        let reference = reference_of(entry);
         let due = Due::named(reference).unwrap_or_else(|| panic!("{reference} names no voucher"));
-        let truth = &self.truth;
         assert!(
             !self.held.contains(&(entry.kind, due)),
             "{reference} was sent while it was held: {}",
             self.told_of(due)
         );
-        let voucher = truth.voucher(&self.world, due.voucher);
+        let voucher = self.truth.voucher(&self.world, due.voucher);
+        self.judge_account(entry, due, &voucher);
+        let earlier: Vec<Entry> = before
+            .iter()
+            .filter(|earlier| earlier.kind == entry.kind && self.truth.due_of(earlier) == Some(due))
+            .filter(|earlier| !self.truth.unread.contains(&earlier.transaction_id))
+            .cloned()
+            .collect();
+        self.judge_amount(entry, due, before, &earlier);
+        if entry.kind == Kind::Transfer && !self.truth.released.contains(&due) {
+            self.judge_voucher(reference, due, &voucher, &earlier);
+        }
+        if due.beneficiary == Beneficiary::Vendor {
+            self.judge_shop(entry, &voucher);
+        }
+        self.story.meet(format!("paid: {:?} of the {:?}", entry.kind, due.beneficiary));
+    }
+
+    /// Checks that a payment went to or left from an account of its beneficiary.
+    fn judge_account(&self, entry: &Entry, due: Due, voucher: &Voucher) {
+        let reference = reference_of(entry);
         let account = match (&entry.to, &entry.from) {
             (Place::Account(to), _) => *to,
             (_, Place::Account(from)) => *from,
@@ -60,19 +79,38 @@ impl Campaign {
         };
         let right = match due.beneficiary {
             Beneficiary::Vendor => Truth::is_wallet_of(&self.world, account, voucher.shop_id),
-            Beneficiary::Operator => truth.operators.contains(&account),
+            Beneficiary::Operator => self.truth.operators.contains(&account),
         };
         assert!(right, "{reference} went to account {account}, which is not of shop {}", voucher.shop_id);
-        let currency = entry.amount.currency();
-        let earlier: Vec<Entry> = before
-            .iter()
-            .filter(|earlier| earlier.kind == entry.kind && truth.due_of(earlier) == Some(due))
-            .filter(|earlier| !truth.unread.contains(&earlier.transaction_id))
-            .cloned()
-            .collect();
-        let paid = sum(&earlier, currency).checked_add(entry.amount).unwrap();
-        let covered = match entry.kind {
+    }
+
+    /// Checks that a payment repeats none, and that with the `earlier` ones it pays at most the amount due.
+    fn judge_amount(&self, entry: &Entry, due: Due, before: &[Entry], earlier: &[Entry]) {
+        let reference = reference_of(entry);
+        let paid = sum(earlier, entry.amount.currency()).checked_add(entry.amount).unwrap();
+        let covered = self.covered(entry, due, before);
+        let part = part_of(reference);
+        let again = before.iter().find(|one| {
+            let lives =
+                one.state != EntryState::Reversed && !one.by_others && !self.truth.unread.contains(&one.transaction_id);
+            let same = |other: &str| Due::named(other) == Some(due) && part_of(other) == part;
+            lives && one.kind == entry.kind && one.reference.as_deref().is_some_and(same)
+        });
+        let lives = entry.state != EntryState::Reversed;
+        assert!(!lives || again.is_none(), "{reference} pays again what {again:?} has paid: {}", self.told_of(due));
+        // A payment that failed at once moved no money.
+        if lives {
+            let told = || self.told_of(due);
+            assert!(covered.covers(paid), "{reference}: {paid} paid, {covered} owed, after {earlier:?}: {}", told());
+        }
+    }
+
+    /// Returns the amount that may be paid: for a transfer what is owed, for a withdrawal what was transferred.
+    fn covered(&self, entry: &Entry, due: Due, before: &[Entry]) -> Amount {
+        let truth = &self.truth;
+        match entry.kind {
             Kind::Transfer => {
+                let reference = reference_of(entry);
                 let paid = truth.elsewhere.contains(&due);
                 assert!(!paid, "{reference} was paid from another bank already: {}", self.told_of(due));
                 truth.owed(&self.world, due)
@@ -85,39 +123,30 @@ impl Campaign {
                     earlier.kind == Kind::Transfer && truth.due_of(earlier) == Some(due) && (lives || unseen)
                 });
                 let all = transferred.map(|earlier| earlier.amount);
-                all.fold(Amount::zero(currency), |sum, amount| sum.checked_add(amount).unwrap())
+                all.fold(Amount::zero(entry.amount.currency()), |sum, amount| sum.checked_add(amount).unwrap())
             }
-        };
-        let part = part_of(reference);
-        let again = before.iter().find(|one| {
-            let lives =
-                one.state != EntryState::Reversed && !one.by_others && !truth.unread.contains(&one.transaction_id);
-            let same = |other: &str| Due::named(other) == Some(due) && part_of(other) == part;
-            lives && one.kind == entry.kind && one.reference.as_deref().is_some_and(same)
-        });
-        let lives = entry.state != EntryState::Reversed;
-        assert!(!lives || again.is_none(), "{reference} pays again what {again:?} has paid: {}", self.told_of(due));
-        // A payment that failed at once moved no money.
-        if lives {
-            let told = || self.told_of(due);
-            assert!(covered.covers(paid), "{reference}: {paid} paid, {covered} owed, after {earlier:?}: {}", told());
         }
-        if entry.kind == Kind::Transfer && !truth.released.contains(&due) {
-            assert!(!truth.vanished.contains_key(&due.voucher), "{reference} was sent, and Mirakl shows no voucher");
-            // A payment that was reversed and retried by a person is due even if Mirakl marks the voucher.
-            let first = earlier.iter().all(|one| one.by_others);
-            assert!(!first || voucher.state != "PAID", "{reference} was sent, and Mirakl shows the voucher as paid");
-            let provider = voucher.pay_out_psp_code.as_deref().unwrap_or("OPERATOR");
-            assert_eq!(provider, "OPERATOR", "{reference} was sent, and another provider pays it");
-        }
-        if due.beneficiary == Beneficiary::Vendor {
-            let shop = self.world.sandbox.mirakl(|mirakl| mirakl.shop(voucher.shop_id).cloned());
-            let Some(shop) = shop else { panic!("{reference} was sent, and Mirakl shows no shop {}", voucher.shop_id) };
-            assert_eq!(shop.hipay_process, Some(true), "{reference} was sent, and the shop is not HiPay's");
-            let blocked = entry.kind == Kind::Withdrawal && shop.payment_blocked;
-            assert!(!blocked, "{reference} was sent, and payments to the shop are blocked");
-        }
-        self.story.meet(format!("paid: {:?} of the {:?}", entry.kind, due.beneficiary));
+    }
+
+    /// Checks that Mirakl shows the voucher of a transfer as one that is to be paid here.
+    fn judge_voucher(&self, reference: &str, due: Due, voucher: &Voucher, earlier: &[Entry]) {
+        let vanished = self.truth.vanished.contains_key(&due.voucher);
+        assert!(!vanished, "{reference} was sent, and Mirakl shows no voucher");
+        // A payment that was reversed and retried by a person is due even if Mirakl marks the voucher.
+        let first = earlier.iter().all(|one| one.by_others);
+        assert!(!first || voucher.state != "PAID", "{reference} was sent, and Mirakl shows the voucher as paid");
+        let provider = voucher.pay_out_psp_code.as_deref().unwrap_or("OPERATOR");
+        assert_eq!(provider, "OPERATOR", "{reference} was sent, and another provider pays it");
+    }
+
+    /// Checks that the vendor of a payment may be paid through HiPay.
+    fn judge_shop(&self, entry: &Entry, voucher: &Voucher) {
+        let reference = reference_of(entry);
+        let shop = self.world.sandbox.mirakl(|mirakl| mirakl.shop(voucher.shop_id).cloned());
+        let Some(shop) = shop else { panic!("{reference} was sent, and Mirakl shows no shop {}", voucher.shop_id) };
+        assert_eq!(shop.hipay_process, Some(true), "{reference} was sent, and the shop is not HiPay's");
+        let blocked = entry.kind == Kind::Withdrawal && shop.payment_blocked;
+        assert!(!blocked, "{reference} was sent, and payments to the shop are blocked");
     }
 
     /// Returns the payments whose operations are all held, so that no run may send them.
@@ -184,6 +213,11 @@ impl Campaign {
         }
         self.story.meet(format!("shown: {}", operation.status));
     }
+}
+
+/// Returns the reference of a payment.
+fn reference_of(entry: &Entry) -> &str {
+    entry.reference.as_deref().expect("a payment without a reference")
 }
 
 /// Returns the part of a voucher's amount that a reference pays: the remainder of an operation is its own part.
