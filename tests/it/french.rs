@@ -72,6 +72,12 @@ impl English {
     }
 }
 
+/// Returns a text of a page with its entities replaced by their characters.
+pub(crate) fn decoded(text: &str) -> String {
+    let text = text.replace("&#39;", "'").replace("&#34;", "\"").replace("&quot;", "\"");
+    text.replace("&#60;", "<").replace("&#62;", ">").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
 /// Returns the visible and spoken texts of a page. Log lines are in English, and sent bodies are
 /// shown verbatim, so both are left out.
 fn seen(page: &str) -> Vec<String> {
@@ -89,10 +95,6 @@ fn seen(page: &str) -> Vec<String> {
             page = format!("{before}{after}");
         }
     }
-    let decoded = |text: &str| {
-        let text = text.replace("&#39;", "'").replace("&#34;", "\"").replace("&quot;", "\"");
-        text.replace("&#60;", "<").replace("&#62;", ">").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    };
     let mut seen = Vec::new();
     for piece in page.split('<') {
         let (tag, text) = piece.split_once('>').unwrap_or(("", piece));

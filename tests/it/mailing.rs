@@ -18,7 +18,7 @@ use crate::running::Running;
 use crate::world::World;
 
 /// Makes a world whose alerts go to `office`.
-async fn world(office: &PostOffice, settings: &[&str]) -> World {
+pub(crate) async fn world(office: &PostOffice, settings: &[&str]) -> World {
     let settings = office.settings(settings);
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     World::with(SandboxOptions::default(), &settings).await
@@ -30,7 +30,7 @@ pub(crate) fn silent() -> Options {
     Options { stream: Stream::Error, style, level, foreign_level: level, hand_over: false }
 }
 
-fn log(world: &World) -> DefaultGuard {
+pub(crate) fn log(world: &World) -> DefaultGuard {
     tracing::subscriber::set_default(Logs::new(silent(), world.clock.clone()).subscriber())
 }
 
@@ -57,7 +57,7 @@ async fn turning<T>(world: &World, step: SignedDuration, done: impl Future<Outpu
 }
 
 /// Advances the clock until `count` mails were accepted.
-async fn after(world: &World, office: &PostOffice, step: SignedDuration, count: usize) -> Vec<Taken> {
+pub(crate) async fn after(world: &World, office: &PostOffice, step: SignedDuration, count: usize) -> Vec<Taken> {
     turning(world, step, office.takes(count)).await
 }
 
@@ -79,7 +79,7 @@ async fn until(world: &World, what: &str, reached: impl Fn(&[Mail]) -> bool) -> 
     }
 }
 
-const HALF_A_MINUTE: SignedDuration = SignedDuration::from_secs(31);
+pub(crate) const HALF_A_MINUTE: SignedDuration = SignedDuration::from_secs(31);
 
 #[tokio::test]
 async fn an_alert_tells_what_happened_in_words_and_nothing_personal() {
@@ -345,6 +345,40 @@ async fn what_a_killed_process_had_logged_and_not_mailed_is_mailed_by_the_next_o
     assert_eq!(office.taken().len(), 3);
 }
 
+/// Plays a day with two transfers, a vendor with wrong bank details and one error; returns its digest.
+pub(crate) async fn digest_mail(office: &PostOffice, settings: &[&str]) -> Taken {
+    let before = office.taken().len();
+    let settings = [&["mail.digest: '07:00'", "email.logger.alert.level: none"][..], settings].concat();
+    let world = world(office, &settings).await;
+    for id in [2001, 2002] {
+        world.seller(id);
+        world.voucher(id, id, 8_300, 0);
+    }
+    // A shop whose bank details are invalid.
+    world.seller(2003);
+    world.sandbox.mirakl(|mirakl| {
+        let payment = mirakl.shops.iter_mut().find(|shop| shop.id == 2003).unwrap().payment.as_mut().unwrap();
+        payment.iban = "FR0000000000".to_owned();
+    });
+    world.fund(100_000);
+    world.up_to_operations().await;
+    let _log = log(&world);
+    // It is 9 o'clock: this day's time for a digest has passed.
+    let appliance = world.serve().await;
+    settle().await;
+    world.transfer().await;
+    tracing::error!("counted");
+    assert!(Logs::current().unwrap().flush());
+    world.clock.advance(SignedDuration::from_hours(21));
+    settle().await;
+    assert_eq!(office.taken().len(), before);
+    let mut taken = after(&world, office, SignedDuration::from_hours(1), before + 1).await;
+    // Once a day, even after a day without any process.
+    appliance.stop().await.unwrap();
+    assert_eq!(office.taken().len(), before + 1);
+    taken.pop().unwrap()
+}
+
 #[tokio::test]
 async fn the_digest_tells_the_day_before_in_numbers() {
     let office = PostOffice::open(House::default()).await;
@@ -372,41 +406,13 @@ async fn the_digest_tells_the_day_before_in_numbers() {
             ],
         ),
     ] {
-        let (before, locale) = (office.taken().len(), format!("dashboard.locale: {locale}"));
-        let settings = ["mail.digest: '07:00'", "email.logger.alert.level: none", &locale];
-        let world = world(&office, &settings).await;
-        for id in [2001, 2002] {
-            world.seller(id);
-            world.voucher(id, id, 8_300, 0);
-        }
-        // A shop whose bank details are invalid.
-        world.seller(2003);
-        world.sandbox.mirakl(|mirakl| {
-            let payment = mirakl.shops.iter_mut().find(|shop| shop.id == 2003).unwrap().payment.as_mut().unwrap();
-            payment.iban = "FR0000000000".to_owned();
-        });
-        world.fund(100_000);
-        world.up_to_operations().await;
-        let _log = log(&world);
-        // It is 9 o'clock: this day's time for a digest has passed.
-        let appliance = world.serve().await;
-        settle().await;
-        world.transfer().await;
-        tracing::error!("counted");
-        assert!(Logs::current().unwrap().flush());
-        world.clock.advance(SignedDuration::from_hours(21));
-        settle().await;
-        assert_eq!(office.taken().len(), before);
-        let taken = after(&world, &office, SignedDuration::from_hours(1), before + 1).await;
-        let mail = taken.last().unwrap();
+        let locale = format!("dashboard.locale: {locale}");
+        let mail = digest_mail(&office, &[&locale]).await;
         let text = format!("{}\n{}", mail.header("Subject"), mail.text());
         for line in lines {
             assert!(text.contains(line), "{line} is missing in {text}");
         }
         assert!(!text.contains("FR0000000000") && !text.contains("Shop 2003"), "{text}");
-        // Once a day, even after a day without any process.
-        appliance.stop().await.unwrap();
-        assert_eq!(office.taken().len(), before + 1);
     }
 }
 

@@ -72,6 +72,7 @@ mod settings;
 mod setup;
 mod signing_in;
 mod slow_disk;
+mod snapshots;
 mod socket;
 mod source;
 mod status_words;
