@@ -358,7 +358,7 @@ pub(crate) async fn digest_mail(office: &PostOffice, settings: &[&str]) -> Taken
     world.seller(2003);
     world.sandbox.mirakl(|mirakl| {
         let payment = mirakl.shops.iter_mut().find(|shop| shop.id == 2003).unwrap().payment.as_mut().unwrap();
-        payment.iban = "FR0000000000".to_owned();
+        "FR0000000000".clone_into(&mut payment.iban);
     });
     world.fund(100_000);
     world.up_to_operations().await;

@@ -1,6 +1,12 @@
 //! Integration tests with real HTTP, a real store, real processes, and the sandbox as witness. One
 //! binary, one file per capability.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects by failing"
+)]
 
 mod api;
 mod api_tester;
@@ -31,6 +37,7 @@ mod fresh_shops;
 mod guarding;
 mod hipay_refusals;
 mod hostile_notifications;
+mod house;
 mod installation;
 mod kept_notifications;
 mod kills;

@@ -258,7 +258,7 @@ fn events(socket: &Path) -> impl Iterator<Item = (String, Value)> + use<> {
     let mut name = String::new();
     BufReader::new(stream).lines().map_while(Result::ok).filter_map(move |line| {
         if let Some(event) = line.strip_prefix("event: ") {
-            name = event.to_owned();
+            event.clone_into(&mut name);
         }
         let data = line.strip_prefix("data: ")?;
         Some((name.clone(), serde_json::from_str(data).unwrap_or_default()))
