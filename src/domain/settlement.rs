@@ -153,7 +153,7 @@ mod tests {
     fn what_cannot_be_read_is_said_and_kept() {
         let odd = read("notification_type=settlement&reference=S-9&amount=12,50&currency=EUR").unwrap();
         assert_eq!((odd.amount, odd.fields.get("amount")), (None, Some("12,50")));
-        assert!(odd.unreadable[0].contains("amount is '12,50', which is no amount in EUR"), "{:?}", odd.unreadable);
+        assert!(odd.unreadable[0].contains("amount is '12,50', which is not an amount in EUR"), "{:?}", odd.unreadable);
         assert!(read("notification_type=settlement&amount=1").is_err());
     }
 }

@@ -526,11 +526,11 @@ mod tests {
         assert_eq!(sentence.text(), "the held vouchers of 2026-11-01 could not be read again: the store is closed");
         assert_eq!(
             stored(&sentence).in_words(french()),
-            "les bons de paiement retenus du 1er nov. 2026 n’ont pas pu être relus\u{202f}: la base est fermée"
+            "les bons de paiement retenus du 1er nov. 2026 n’ont pas pu être relus\u{a0}: la base est fermée"
         );
         // A third party's words are inserted unchanged.
         let quoting = msg!("mirakl-credentials", said = Message::quoting("<b>no</b> { $said }"));
-        assert_eq!(quoting.in_words(french()), "Mirakl a refusé nos identifiants\u{202f}: <b>no</b> { $said }");
+        assert_eq!(quoting.in_words(french()), "Mirakl a refusé nos identifiants\u{a0}: <b>no</b> { $said }");
     }
 
     #[test]

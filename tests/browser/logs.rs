@@ -140,7 +140,7 @@ async fn the_logs_are_filtered_and_exactly_what_is_filtered_is_exported() {
     browser.allow_finding("Failed to load resource");
     browser.open("/dashboard/logs?mirakl_id=soon").await;
     browser.sees("This filter cannot be used").await;
-    browser.sees("mirakl_id: this is no whole number").await;
+    browser.sees("mirakl_id: not a whole number").await;
     browser.done().await;
     site.stop().await;
 }

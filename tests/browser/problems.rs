@@ -33,7 +33,7 @@ const PROBLEMS: [(&str, u16, &str, &str); 9] = [
         "/dashboard/logs?level=LOUD",
         400,
         "level: unknown variant `LOUD`",
-        "«\u{202f}level\u{202f}» ne peut pas valoir «\u{202f}LOUD\u{202f}»",
+        "«\u{a0}level\u{a0}» ne peut pas valoir «\u{a0}LOUD\u{a0}»",
     ),
 ];
 

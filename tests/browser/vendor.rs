@@ -53,7 +53,7 @@ async fn a_vendor_shows_everything_that_is_known_of_it() {
         "validated",
         "open",
         "Nothing stands in the way of this vendor’s money.",
-        "HiPay has identified the vendor (as was known)",
+        "HiPay has identified the vendor (already known)",
         "a line about shop 7",
     ] {
         browser.sees(said).await;

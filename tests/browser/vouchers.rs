@@ -64,7 +64,7 @@ async fn a_voucher_without_operations_says_why_and_is_released_or_settled_on_its
     browser.fill("Reason", "MANGOPAY has paid it").await;
     browser.press(Key::Enter).await;
     browser.sees("MANGOPAY has paid it").await;
-    browser.sees("no operation is made").await;
+    browser.sees("no operation is created").await;
     browser.done().await;
     site.stop().await;
 }

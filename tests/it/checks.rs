@@ -37,8 +37,8 @@ async fn checked(change: impl FnOnce(&World)) -> Told {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_marketplace_in_good_order_has_nothing_wrong() {
     let told = checked(|world| world.fund(123_456)).await;
-    told.ends(0).hides("WRONG").says("the store is new and belongs to nobody yet").says("version 3.1043");
-    told.says("the document types and the custom field are there").says("400001, balance 1234.56 EUR");
+    told.ends(0).hides("WRONG").says("the store is new and not bound to an installation yet").says("version 3.1043");
+    told.says("the document types and the custom field exist").says("400001, balance 1234.56 EUR");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +48,7 @@ async fn what_mirakl_lacks_is_named_with_the_mend() {
     let told = checked(|world| {
         world.sandbox.mirakl(|mirakl| mirakl.additional_fields[0].kind = "STRING".to_owned());
     });
-    told.await.ends(1).says("'hipay-process' has type STRING: it has to be of type BOOLEAN");
+    told.await.ends(1).says("'hipay-process' has type STRING: it must be of type BOOLEAN");
     let told = checked(|world| {
         let lost = ["ALL_PROOF_OF_BANK_ACCOUNT", "LEGAL_PROOF_OF_REGISTRATION_NUMBER"];
         world.sandbox.mirakl(|mirakl| mirakl.document_types.retain(|code| !lost.contains(&code.as_str())));
@@ -76,7 +76,7 @@ async fn what_hipay_lacks_is_named_with_the_mend() {
         let refusal = Refusal::code(Endpoint::Account, 403).times(1_000);
         world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
     });
-    told.await.ends(1).says("WRONG  HiPay").says("check hipay.baseRestUrl and the way to it");
+    told.await.ends(1).says("WRONG  HiPay").says("check hipay.baseRestUrl and the network route to it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,11 @@ async fn what_the_configuration_has_wrong_is_named_with_the_mend() {
         ("account.operator.hipayId: 400888", "account.operator.hipayId: 400002", "operator account"),
         ("mirakl.operatorKey: wrong-canary", "mirakl.operatorKey: sandbox-operator-key", "check mirakl.operatorKey"),
         ("hipay.wsPassword: wrong-canary", "hipay.wsPassword: sandbox-password", "check hipay.wsLogin and hipay"),
-        ("mirakl.baseUrl: RIGHT/elsewhere", "mirakl.baseUrl: RIGHT", "check mirakl.baseUrl and the way to it"),
+        (
+            "mirakl.baseUrl: RIGHT/elsewhere",
+            "mirakl.baseUrl: RIGHT",
+            "check mirakl.baseUrl and the network route to it",
+        ),
     ] {
         let here = world.sandbox.mirakl_url();
         world.set(&wrong.replace("RIGHT", &here)).await;
@@ -132,7 +136,7 @@ async fn a_store_of_another_installation_pays_nothing_until_a_person_binds_it_an
     world.told(&["check", "--offline"]).await.ends(1).says(difference).says("--rebind");
     // No terminal is attached that could confirm.
     let unconfirmed = world.told(&["check", "--rebind"]).await;
-    unconfirmed.ends(1).says("Go on? [y/N]").says("add --yes to confirm").says("the store was not bound anew");
+    unconfirmed.ends(1).says("Go on? [y/N]").says("add --yes to confirm").says("the store was not rebound");
     world.told(&["cashout:transfer"]).await.ends(2);
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer)), 0);
     world.restart().await;

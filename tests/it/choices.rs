@@ -58,8 +58,8 @@ async fn what_a_person_holds_is_paid_once_it_is_released_and_not_before() {
     refused(world.choose(id, OperationChoice::Release, "", "Ada").await, "is not held");
     world.pay_day().await;
     assert_eq!(world.status(1), Status::WithdrawSuccess);
-    refused(world.choose(id, OperationChoice::Hold, "late", "Otto").await, "nothing of it will be paid");
-    refused(world.choose(id, OperationChoice::Settle, "late", "Otto").await, "nothing of it will be paid");
+    refused(world.choose(id, OperationChoice::Hold, "late", "Otto").await, "it will not be paid");
+    refused(world.choose(id, OperationChoice::Settle, "late", "Otto").await, "it will not be paid");
 }
 
 /// Checks that a payment that was sent is still looked up while the operation is held, and that its withdrawal waits.
@@ -201,7 +201,7 @@ async fn a_debt_that_was_netted_twice_is_named_with_the_rest() {
     world.choose(first.id, accept(&transaction), "made by the other one", "Otto").await.unwrap();
     let rest = world.operations().into_iter().find(|one| one.remainder_of == Some(first.id)).unwrap();
     let told = rest.held.clone().unwrap();
-    assert!(told.contains(&format!("#{}", second.id)) && told.contains("taken off twice"), "{told}");
+    assert!(told.contains(&format!("#{}", second.id)) && told.contains("deducted twice"), "{told}");
     let of_voucher = world.context.store.read(|reader| {
         let key = VoucherRecord::key_of("invoices-2001-1").unwrap();
         cashout::jobs::operations_of(reader, &reader.get(&key)?.unwrap())
@@ -329,11 +329,11 @@ async fn the_payment_of_somebody_else_is_not_accepted() {
         world.sandbox.hipay(|hipay| hipay.pay_otherwise(payment)).unwrap()
     };
     let to_another = made(wallet_of(2002), None);
-    refused(world.choose(id, accept(&to_another), "ours", "Otto").await, "other accounts have paid or been paid");
+    refused(world.choose(id, accept(&to_another), "ours", "Otto").await, "its accounts are different");
     let of_another = made(wallet_of(2001), Some(format!("TRANSFER_SALES_2_{technical}_{}", wallet_of(2001))));
-    refused(world.choose(id, accept(&of_another), "ours", "Otto").await, "which is of another payment");
+    refused(world.choose(id, accept(&of_another), "ours", "Otto").await, "which belongs to another payment");
     let commission = made(wallet_of(2001), Some(format!("TRANSFER_COMMISSION_1_{technical}_{}", wallet_of(2001))));
-    refused(world.choose(id, accept(&commission), "ours", "Otto").await, "which is of another payment");
+    refused(world.choose(id, accept(&commission), "ours", "Otto").await, "which belongs to another payment");
     let ours = made(wallet_of(2001), None);
     world.choose(id, accept(&ours), "ours", "Otto").await.unwrap();
     let rest = world.operations().into_iter().find(|one| one.remainder_of == Some(id)).unwrap();

@@ -71,7 +71,7 @@ const REASONS: [&str; 15] = [
     "9 attempts",
     "UNDER_REVIEW",
     "HiPay had executed the transfer",
-    "were left when a smaller payment was taken",
+    "remained when a smaller payment was accepted",
     "Finance holds it",
     "Finance settled it",
     "although the operation was settled",

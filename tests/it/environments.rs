@@ -313,5 +313,5 @@ async fn a_day_that_is_no_cycle_day_is_said_so() {
     let mut world = World::new().await;
     world.set("cashout.firstCycle: 2026-11-01").await;
     world.release_store().await;
-    world.told(&["cashout:generate", "2026-11-07"]).await.ends(0).says("2026-11-07 is no cycle day");
+    world.told(&["cashout:generate", "2026-11-07"]).await.ends(0).says("2026-11-07 is not a cycle day");
 }

@@ -95,8 +95,8 @@ async fn a_large_payment_does_not_wait_for_ever_behind_small_ones() {
     assert!(large.message.contains("the account holds 500.00 EUR"), "{}", large.message);
     assert_eq!(
         small.message,
-        "the account holds 500.00 EUR, kept for a payment of 1000.00 EUR that has waited for more than seven days; \
-         the transfer comes after it"
+        "the account holds 500.00 EUR, reserved for a payment of 1000.00 EUR that has waited more than seven days; \
+         the transfer follows it"
     );
     world.fund(50_000);
     world.transfer().await;

@@ -8,7 +8,7 @@ use crate::world::{World, wallet_of};
 
 /// Codes that are final if HiPay does not know the reference, with our messages for them.
 const FINAL: [(u32, &str); 8] = [
-    (2, "HiPay misses a parameter"),
+    (2, "HiPay found a parameter missing"),
     (3, "HiPay found a parameter invalid"),
     (4, "HiPay does not allow this action"),
     (7, "HiPay does not know this"),

@@ -334,7 +334,7 @@ async fn what_a_killed_process_had_logged_and_not_mailed_is_mailed_by_the_next_o
         // The abnormal end is reported too, and the recovery.
         let taken = after(&world, &office, HALF_A_MINUTE, 3).await;
         let tells = |words: &str| taken.iter().filter(|mail| mail.text().contains(words)).count();
-        assert_eq!((tells("said right before the end"), tells("without having been stopped")), (1, 2), "{taken:#?}");
+        assert_eq!((tells("said right before the end"), tells("ended unexpectedly")), (1, 2), "{taken:#?}");
         for _ in 0..20 {
             world.clock.advance(SignedDuration::from_mins(1));
             settle().await;

@@ -203,7 +203,7 @@ async fn hold((kind, difference): (PaymentKind, Difference)) {
     let (told, logged) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1), "{told}");
     let sentence = format!("HiPay shows another payment under the reference {base}");
-    assert!(told.contains(&sentence) && told.contains("Nothing is paid until a person has looked"), "{told}");
+    assert!(told.contains(&sentence) && told.contains("Nothing is paid until an operator has reviewed it"), "{told}");
     assert!(logged.contains("CRITICAL") && logged.contains(&sentence), "{logged}");
     world.restart().await;
     let held = world.operation(1);

@@ -82,7 +82,7 @@ async fn what_mirakl_shows_as_paid_before_it_was_sent_is_held_until_a_person_say
     world.pay_day().await;
     assert_eq!(world.paid_out()[&wallet_of(2001)], 10_000);
     let nobody = world.choose(world.operation(1).id, OperationChoice::Retry, "", "finance").await.unwrap_err();
-    assert!(matches!(&nobody, JobError::Refused(why) if why.contains("waits for nobody")), "{nobody}");
+    assert!(matches!(&nobody, JobError::Refused(why) if why.contains("needs no action")), "{nobody}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +148,7 @@ async fn what_a_person_blocked_stays_blocked() {
     world.vendors().await;
     assert_eq!(world.vendor(2001).bank_status, 3);
     assert!(world.sandbox.mirakl(|mirakl| mirakl.shop(2001).unwrap().payment_blocked));
-    assert!(world.vendor(2001).reasons().any(|one| one.contains("somebody else has blocked them")));
+    assert!(world.vendor(2001).reasons().any(|one| one.contains("someone else has blocked them")));
 }
 
 /// Checks a block that is older than the store's knowledge of the shop: it is taken as waiting for

@@ -92,8 +92,8 @@ async fn commands_work_through_the_service_and_tell_the_same() {
     let json = json.json();
     assert_eq!((&json["state"], &json["done"], &json["counts"]), (&json!("done"), &json!(6), &json!({ "done": 6 })));
     // Refusals and failures have the usual exit codes.
-    world.told(&["cashout:generate", "2001-01-11"]).await.ends(2).says("paid by whoever did it before");
-    world.told(&["operation:retry", "1"]).await.ends(2).says("waits for nobody");
+    world.told(&["cashout:generate", "2001-01-11"]).await.ends(2).says("paid by the previous system");
+    world.told(&["operation:retry", "1"]).await.ends(2).says("needs no action");
     world.told(&["check"]).await.ends(0).says("used by the running service").says("technical account");
     let check = world.told(&["check", "--json"]).await.ends(0).json();
     assert_eq!(check["ok"], true);

@@ -32,7 +32,7 @@ async fn told_by_a_run(world: &mut World) -> Vec<(u16, String)> {
         .await
         .unwrap();
     let of_it = |line: &LogLine| line.batch == batch.first().map(|batch| batch.id);
-    let lines = lines.into_iter().filter(|line| of_it(line) && line.message.contains("did not go as they should"));
+    let lines = lines.into_iter().filter(|line| of_it(line) && line.message.contains("did not succeed"));
     lines.map(|line| (line.level, line.message)).collect()
 }
 

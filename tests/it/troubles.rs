@@ -109,7 +109,7 @@ async fn hipay_down_is_told_once_however_many_batches_fail_and_resolved_by_a_pro
     let drill = Drill::begin(&[]).await;
     drill.world.sandbox.strike(away(Remote::Hipay));
     drill.world.transfer().await;
-    drill.told("hipay", "2 of 2 payments did not go as they should").await;
+    drill.told("hipay", "2 of 2 payments did not succeed").await;
     drill.world.transfer().await;
     drill.pass(120).await;
     drill.world.transfer().await;
@@ -206,7 +206,7 @@ async fn a_certificate_near_its_end_is_told_and_resolved_when_it_is_renewed() {
         .map(|line| format!("server.tls.{}", line.replace("{}", &folder.path().display().to_string())));
     let drill = Drill::begin(&tls.each_ref().map(String::as_str)).await;
     drill.pass(10).await;
-    drill.told("certificate", "ends at 2026-11-25").await;
+    drill.told("certificate", "expires on 2026-11-25").await;
     drill.pass(120).await;
     certify(folder.path(), (2027, 11, 25));
     drill.pass(10).await;

@@ -92,7 +92,7 @@ async fn goes_on(moment: Moment) {
     assert_eq!((rest.done, rest.total), (10 - first.done, 10 - first.done));
     assert_eq!(first.asked_by, rest.asked_by);
     // A waiting command need not be repeated.
-    let told = format!("it made way for an update, and batch {} does the rest by itself", rest.id);
+    let told = format!("it stopped for an update, and batch {} does the rest automatically", rest.id);
     assert_eq!(first.error.as_deref(), Some(told.as_str()));
     paid_for.says(&format!("{}  left; {told}", 10 - first.done));
     installation.world.pay_day().await;

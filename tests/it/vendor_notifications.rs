@@ -86,7 +86,7 @@ async fn a_block_of_somebody_elses_stays() {
     assert_eq!(in_mirakl(&world, 2001), ("APPROVED".to_owned(), true, false));
     let vendor = world.vendor(2001);
     assert_eq!((vendor.bank_status, vendor.payment_blocked), (3, true));
-    assert!(vendor.reasons().any(|one| one.contains("somebody else has blocked them")), "{vendor:#?}");
+    assert!(vendor.reasons().any(|one| one.contains("someone else has blocked them")), "{vendor:#?}");
     let (state, message) = world.told_of("bank_info_validation").remove(0);
     assert_eq!(state, State::Applied);
     assert!(message.contains("payments stay blocked"), "{message}");
@@ -121,7 +121,8 @@ async fn mirakl_is_told_as_soon_as_it_can_be_and_across_a_restart() {
     assert_eq!(world.vendor(2001).wallet_status(), WalletStatus::Identified);
     let told = world.told_of("bank_info_validation");
     assert!(
-        told.iter().all(|(state, message)| *state == State::Waiting && message.contains("Mirakl could not be told"))
+        told.iter()
+            .all(|(state, message)| *state == State::Waiting && message.contains("could not be passed on to Mirakl"))
     );
     assert!(world.vendor(2001).payment_blocked);
     // Longer than the limit for subjects that stay unknown.

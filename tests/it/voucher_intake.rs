@@ -187,7 +187,7 @@ async fn chosen_by_the_api(appliance: &Appliance) {
     assert_eq!(post(appliance, "invoices-2001-1", "release", r#"{"reason": "owed"}"#).await.0, 200);
     let (status, said) = post(appliance, "invoices-2001-1", "release", "{}").await;
     assert_eq!(status, 409, "{said}");
-    assert!(said.contains("is released already"), "{said}");
+    assert!(said.contains("is already released"), "{said}");
     let (status, said) = post(appliance, "invoices-2001-2", "settle", "{}").await;
     assert_eq!(status, 409, "{said}");
     assert!(said.contains("a reason is required"), "{said}");
@@ -242,7 +242,7 @@ async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     assert_eq!(held(&world, 2), Some(HeldBecause::Settled));
     all_are_known(&world);
     world.release_store().await;
-    world.told(&["voucher:release", "invoices-2001-1"]).await.ends(2).says("has made its operations");
+    world.told(&["voucher:release", "invoices-2001-1"]).await.ends(2).says("already has operations");
     // A mistake: it is owed after all.
     world.told(&["voucher:release", "invoices-2001-4", "--reason", "a mistake"]).await.ends(0);
     world.restart().await;

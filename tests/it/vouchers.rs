@@ -171,7 +171,7 @@ async fn downtime_loses_no_cycle_and_earlier_ones_are_refused() {
         Command::CashoutGenerate(GenerateArguments { cycle_date: Some(cycle), ..GenerateArguments::default() })
     };
     let refused = world.try_run(at(date(2026, 11, 1))).await.unwrap_err();
-    assert!(matches!(&refused, JobError::Refused(why) if why.contains("paid by whoever did it before")), "{refused}");
+    assert!(matches!(&refused, JobError::Refused(why) if why.contains("paid by the previous system")), "{refused}");
     let refused = world.try_run(at(date(2026, 12, 21))).await.unwrap_err();
     assert!(matches!(&refused, JobError::Refused(why) if why.contains("has not begun")), "{refused}");
     // A complete cycle is not read again: only vouchers that may have been added since the last read.

@@ -174,7 +174,7 @@ async fn a_late_notice_of_an_earlier_attempt_says_nothing_about_the_next() {
     world.sandbox.hipay(|hipay| hipay.notify.sending = Sending::On);
     world.all_heard().await;
     assert_eq!(world.status(1), Status::TransferRequested);
-    assert_eq!(world.told_of("capture"), [(State::Ignored, "known already".to_owned())]);
+    assert_eq!(world.told_of("capture"), [(State::Ignored, "already known".to_owned())]);
 
     world.clock.advance(SignedDuration::from_secs(5));
     world.sandbox.hipay(cashout::sandbox::HipayModel::settle_transactions);
@@ -226,7 +226,7 @@ async fn another_amount_is_held_for_a_person() {
     world.all_heard().await;
     let id = transaction(&world, PaymentKind::Transfer);
     for (notice, words) in [
-        (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100.01"), "it is about 100.01 EUR, we meant 100.00"),
+        (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100.01"), "its amount is 100.01 EUR instead of 100.00"),
         (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "ten"), "cannot be read"),
         (Notice::new("capture", "ok", wallet_of(2001)).of(&id, "100").with("currency", "USD"), "100.00 USD"),
     ] {
@@ -270,7 +270,7 @@ async fn what_is_executed_is_not_turned_back_without_a_person() {
     world.all_heard().await;
     let operation = world.operation(1);
     assert_eq!((operation.status, &operation.held), (Status::WithdrawCanceled, &None), "it waits for a person");
-    assert!(operation.message.contains("now tells that it is not executed"), "{}", operation.message);
+    assert!(operation.message.contains("now reports it as not executed"), "{}", operation.message);
     // A person requests a retry, and HiPay shows that it was executed after all: it is not paid again.
     world.choose(operation.id, OperationChoice::Retry, "", "finance").await.unwrap();
     world.withdraw().await;

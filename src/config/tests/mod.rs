@@ -338,12 +338,12 @@ fn exactly_one_way_to_sign_in_at_mirakl() {
     assert_eq!((id.as_str(), auth_url.as_str()), ("me", "https://auth.mirakl.net/oauth/token"));
     for (lines, told) in [
         ("debug: ~", "one way to sign in at Mirakl is required"),
-        ("mirakl.clientId: me", "mirakl.clientSecret: is required beside mirakl.clientId"),
-        ("mirakl.clientSecret: s", "mirakl.clientId: is required beside mirakl.clientSecret"),
-        ("mirakl.operatorKey: k\n  mirakl.bearerToken: t", "but set are mirakl.operatorKey, mirakl.bearerToken"),
+        ("mirakl.clientId: me", "mirakl.clientSecret: is required together with mirakl.clientId"),
+        ("mirakl.clientSecret: s", "mirakl.clientId: is required together with mirakl.clientSecret"),
+        ("mirakl.operatorKey: k\n  mirakl.bearerToken: t", "but these are set: mirakl.operatorKey, mirakl.bearerToken"),
         (
             "mirakl.operatorKey: k\n  mirakl.clientId: i\n  mirakl.clientSecret: s",
-            "but set are mirakl.operatorKey, mirakl.clientId, mirakl.clientSecret",
+            "but these are set: mirakl.operatorKey, mirakl.clientId, mirakl.clientSecret",
         ),
     ] {
         let errors = signed_in(lines).unwrap_err();

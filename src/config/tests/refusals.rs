@@ -9,7 +9,7 @@ use super::*;
 /// A line, and the message about it.
 const MISTAKES: &[(&str, &str)] = &[
     ("cycle.days: [1, 31]", "parameters.yml:2: cycle.days: 31 is not a day of every month; allowed: 1 to 28"),
-    ("cycle.days: [1, 1]", "parameters.yml:2: cycle.days: 1 stands there twice; allowed: each day once"),
+    ("cycle.days: [1, 1]", "parameters.yml:2: cycle.days: 1 appears twice; allowed: each day once"),
     ("cycle.days: []", "parameters.yml:2: cycle.days: is empty; allowed: at least one day, 1 to 28"),
     ("cycle.hour: 24", "parameters.yml:2: cycle.hour: 24 is not allowed; allowed: a whole number from 0 to 23"),
     ("cycle.minute: soon", "parameters.yml:2: cycle.minute: soon is not allowed; allowed: a whole number from 0 to 59"),
@@ -36,7 +36,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "hipay.maxConcurrency: 65",
         "parameters.yml:2: hipay.maxConcurrency: 65 is not allowed; allowed: a whole number from 1 to 64",
     ),
-    ("hipay.transfer.withdraw.rest: false", "parameters.yml:2: hipay.transfer.withdraw.rest: false asks for SOAP"),
+    ("hipay.transfer.withdraw.rest: false", "parameters.yml:2: hipay.transfer.withdraw.rest: false selects SOAP"),
     (
         "hipay.baseRestUrl: http://professional.hipay.com",
         "parameters.yml:2: hipay.baseRestUrl: http://professional.hipay.com is not encrypted; allowed: https://, or http:// to this machine only",
@@ -77,8 +77,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "schedule.cashoutTransfer: '0 0 0 * * *'",
         "parameters.yml:2: schedule.cashoutTransfer: '0 0 0 * * *' is not a cron expression",
     ),
-    ("server.listen: 8080", "parameters.yml:2: server.listen: 8080 cannot be listened on; allowed: address and port"),
-    ("server.tls.key: /etc/key.pem", "parameters.yml: server.tls.certificate: is required beside server.tls.key"),
+    (
+        "server.listen: 8080",
+        "parameters.yml:2: server.listen: 8080 is not an address to listen on; allowed: address and port",
+    ),
+    (
+        "server.tls.key: /etc/key.pem",
+        "parameters.yml: server.tls.certificate: is required together with server.tls.key",
+    ),
     (
         "server.trustedProxies: 10.0.0.0/33",
         "parameters.yml:2: server.trustedProxies: 10.0.0.0/33 is not an address or network",
@@ -114,7 +120,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "mirakl.clientId: me",
-        "parameters.yml:4: mirakl.operatorKey: only one way to sign in at Mirakl is allowed, but set are mirakl.operatorKey, mirakl.clientId",
+        "parameters.yml:4: mirakl.operatorKey: only one way to sign in at Mirakl is allowed, but these are set: mirakl.operatorKey, mirakl.clientId",
     ),
     (
         "hipay.wsLogin: ~",
@@ -144,8 +150,8 @@ const NO_FILES: &[(&str, &str)] = &[
     ("  \n\n", "parameters.yml: the file is empty"),
     ("# only words\n", "parameters.yml: there is no top key 'parameters:'"),
     ("cycle.hour: 1\n", "parameters.yml: there is no top key 'parameters:'"),
-    ("just words\n", "parameters.yml:1: column 1: what stands here is of another kind than expected"),
-    ("parameters: [1]\n", "parameters.yml:1: column 13: what stands here is of another kind than expected"),
+    ("just words\n", "parameters.yml:1: column 1: unexpected or repeated content"),
+    ("parameters: [1]\n", "parameters.yml:1: column 13: unexpected or repeated content"),
     (
         "parameters:\n  a: [1\n",
         "parameters.yml:2: not valid YAML: did not find expected ',' or ']'; this is the end of the file, which looks cut off",
@@ -190,9 +196,9 @@ const NO_FILES: &[(&str, &str)] = &[
     ),
     (
         "parameters:\n  debug: ~\ncycle.hour: 2\n",
-        "parameters.yml:3: cycle.hour stands outside of 'parameters:'; indent it beneath",
+        "parameters.yml:3: cycle.hour is outside of 'parameters:'; indent it below",
     ),
-    ("parameters:\n  debug: ~\nparameters:\n  token: ~\n", "parameters.yml:3: 'parameters:' stands here a second time"),
+    ("parameters:\n  debug: ~\nparameters:\n  token: ~\n", "parameters.yml:3: 'parameters:' appears a second time"),
     ("parameters:\n  a: \0\n", "parameters.yml:2: the file holds a NUL byte"),
 ];
 

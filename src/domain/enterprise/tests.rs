@@ -99,7 +99,7 @@ fn what_cannot_be_read_is_said() {
     for (body, says) in [
         ("", "it is empty"),
         ("hello", "neither a form, nor XML, nor JSON"),
-        ("<a><b></a>", "no well-formed XML"),
+        ("<a><b></a>", "not well-formed XML"),
         ("<a>", "ends in the middle"),
         ("<a/><b/>", "more than one root"),
         ("<a/>text", "text outside of the root"),
@@ -107,7 +107,7 @@ fn what_cannot_be_read_is_said() {
         ("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "document type"),
         ("<a>&b;</a>", "the entity 'b'"),
         ("<a>&#0;</a>", "the entity '#0'"),
-        ("{\"a\":", "no JSON that can be read"),
+        ("{\"a\":", "not readable JSON"),
         (&brackets(16), "nested more than 16 deep"),
         (&elements(18), "nested more than 16 deep"),
         (&objects(18), "nested more than 16 deep"),

@@ -54,15 +54,15 @@ fn odd_values_are_kept_and_said() {
     assert_eq!((read.status, read.test, read.date_updated, read.attempt_id), (None, false, None, None));
     assert_eq!(read.field(&["authorized_amount"]), Some("83,00"));
     for says in [
-        "status is 'maybe', which is no number",
+        "status is 'maybe', which is not a number",
         "test is 'perhaps', which is neither true nor false",
-        "date_updated is '2019-08-05 13:57', which is no date with an offset",
-        "authorized_amount is '83,00', which is no amount in EUR",
+        "date_updated is '2019-08-05 13:57', which is not a date with an offset",
+        "authorized_amount is '83,00', which is not an amount in EUR",
         "captured_amount is '1.005', which has more decimals than the notification says",
-        "attempt_id is '-1', which is no number",
-        "currency is 'XXX', which is no currency of ISO 4217",
+        "attempt_id is '-1', which is not a number",
+        "currency is 'XXX', which is not a currency of ISO 4217",
         "order[amount] cannot be read without a currency",
-        "operation[amount] is '1e400', which is no amount in EUR",
+        "operation[amount] is '1e400', which is not an amount in EUR",
     ] {
         assert!(read.unreadable.iter().any(|sentence| sentence.contains(says)), "{says}: {:?}", read.unreadable);
     }
