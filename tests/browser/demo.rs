@@ -35,11 +35,11 @@ async fn a_new_version_of_the_demo_is_installed_by_its_button() {
     browser.fill("HiPay web service login", &login).await;
     browser.fill("Password", &password).await;
     browser.click("Sign in").await;
-    browser.click("Look now").await;
+    browser.click("Check now").await;
     browser.sees("security patch 1.0.1").await;
     browser.screenshot("demo-update").await;
     browser.click("Update to 1.1.0").await;
-    browser.sees("The update is done: version 1.1.0 runs.").await;
+    browser.sees("The update is done: version 1.1.0 is running.").await;
     browser.sees("time runs 1,440 times as fast").await;
     browser.done().await;
 
@@ -57,12 +57,12 @@ const HOLDS: [(&str, &str); 15] = [
     ("voucher_gone", "Settle"),
     ("by_person", "Release"),
     ("settled", "Release"),
-    ("other_payment", "Take a payment for it"),
+    ("other_payment", "Accept a payment"),
     ("remainder", "Settle"),
     ("too_many_attempts", "Settle"),
-    ("outcome_unknown", "Take a payment for it"),
+    ("outcome_unknown", "Accept a payment"),
     ("possible_payment", "Release"),
-    ("several_payments", "Take a payment for it"),
+    ("several_payments", "Accept a payment"),
     ("revoked", "Retry"),
     ("ledger_unread", "Release"),
     ("executed_after_all", "Release"),
@@ -96,18 +96,18 @@ async fn each_state_that_waits_for_a_person_is_ended_on_its_page() {
         let held = operations.iter().find(|one| one["held_for"] == why);
         let held = held.unwrap_or_else(|| panic!("no operation is held for {why}"));
         browser.open(&format!("/dashboard/transfers/{}", held["id"])).await;
-        browser.sees("What you can decide").await;
+        browser.sees("What you can do").await;
         browser.is_accessible().await;
         browser.screenshot(&format!("demo-{why}")).await;
         if choice == "Retry" {
             browser.click("Retry").await;
             browser.sees("Nothing is paid twice").await;
-            browser.click("Take up again").await;
+            browser.click("Retry").await;
             browser.does_not_see("Nothing is paid twice").await;
         } else {
             let detail = ask(&browser, &format!("operations/{}", held["id"])).await;
             browser.click(choice).await;
-            if let (true, Some(candidate)) = (choice == "Take a payment for it", detail["candidates"][0].as_str()) {
+            if let (true, Some(candidate)) = (choice == "Accept a payment", detail["candidates"][0].as_str()) {
                 browser.fill("Transaction at HiPay", candidate).await;
             }
             browser.fill("Reason", "somebody has looked").await;
@@ -122,7 +122,7 @@ async fn each_state_that_waits_for_a_person_is_ended_on_its_page() {
         let vouchers = all(&browser, &format!("vouchers?state={state}")).await;
         let id = vouchers.first().unwrap_or_else(|| panic!("no voucher is {state}"))["id"].as_str().unwrap();
         browser.open(&format!("/dashboard/vouchers/{id}")).await;
-        browser.sees("What you can decide").await;
+        browser.sees("What you can do").await;
         browser.screenshot(&format!("demo-voucher-{state}")).await;
         browser.click(choice).await;
         browser.fill("Reason", "somebody has looked").await;

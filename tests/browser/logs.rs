@@ -177,7 +177,7 @@ async fn the_logs_can_be_filtered_without_javascript() {
 async fn empty_logs_say_why_they_are_empty() {
     let site = Site::new().await;
     let browser = signed_in(site.window(), "/dashboard/logs").await;
-    browser.sees("There is no log line yet").await;
+    browser.sees("No log lines yet").await;
     browser.is_accessible().await;
     browser.done().await;
     site.stop().await;

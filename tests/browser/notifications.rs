@@ -50,7 +50,7 @@ async fn notifications_are_listed_with_what_came_of_them() {
     browser.sees("4 rows").await;
     assert_eq!(
         browser.columns("table_notifications").await,
-        ["Notification", "Kind", "Action", "State", "About", "Mirakl ID", "What came of it", "Repeats", "Received ▼"]
+        ["Notification", "Kind", "Action", "State", "About", "Mirakl ID", "Result", "Repeats", "Received ▼"]
     );
     let rows = browser.table("table_notifications").await;
     let of = |action: &str| rows.iter().find(|row| row[2] == action).unwrap().clone();
@@ -86,7 +86,7 @@ async fn a_notification_shows_what_was_sent_and_leads_to_what_it_did() {
     browser.click("Payment 132255767588").await;
     browser.sees("118 Captured").await;
     browser.click_in("Attempt", "4").await;
-    browser.sees("What was sent").await;
+    browser.sees("Content").await;
     browser.open("/dashboard/notifications/1").await;
     browser.sees("HiPay has identified the vendor").await;
     browser.sees("Shop 7").await;
@@ -105,12 +105,12 @@ async fn what_waits_is_replayed_and_says_what_came_of_it() {
         browser.open("/dashboard/notifications/3").await;
         browser.sees("no operation has this transaction (yet)").await;
         browser.click("Replay").await;
-        browser.sees("It is being dealt with again.").await;
+        browser.sees("It is being processed again.").await;
         browser.is_accessible().await;
         browser.screenshot("notification-replayed").await;
         until("it is tried again", || site.world.notifications()[2].tries == tries).await;
-        browser.click("Show how it stands now").await;
-        browser.does_not_see("It is being dealt with again.").await;
+        browser.click("Show the current state").await;
+        browser.does_not_see("It is being processed again.").await;
         browser.sees("waiting").await;
         // A notification that was applied offers no such action.
         browser.open("/dashboard/notifications/1").await;
@@ -152,7 +152,7 @@ async fn notifications_look_alike_on_every_screen() {
     let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/notifications").await;
     browser.click("Français").await;
-    browser.sees("Suite donnée").await;
+    browser.sees("Résultat").await;
     browser.is_accessible().await;
     browser.screenshot("notifications-fr").await;
     browser.done().await;
@@ -164,7 +164,7 @@ async fn what_was_refused_is_told_in_number() {
     let site = Site::new().await;
     let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open("/dashboard/notifications").await;
-    browser.sees("None was refused since this service started, 9 Nov 2026, 09:00.").await;
+    browser.sees("None has been refused since this service started, 9 Nov 2026, 09:00.").await;
 
     let to = site.base().trim_start_matches("http://").parse().unwrap();
     let forged = Notice::new("identification", "ok", wallet_of(7)).salted("guessed");
@@ -173,8 +173,8 @@ async fn what_was_refused_is_told_in_number() {
     }
     assert_eq!(post(to, "/notifications/wallet", "no notice").await.0, 400);
     browser.reload().await;
-    let told = "3 notifications were refused since this service started, 9 Nov 2026, 09:00: \
-                2 that HiPay has not signed, 1 that cannot be read.";
+    let told = "3 notifications have been refused since this service started, 9 Nov 2026, 09:00: \
+                2 not signed by HiPay, 1 unreadable.";
     browser.sees(told).await;
     browser.open("/dashboard").await;
     browser.sees(told).await;
@@ -206,8 +206,8 @@ async fn the_story_of_an_operation_leads_to_the_notifications_that_it_tells_of()
 
     let browser = signed_in(site.window(), "/dashboard/vendors").await;
     browser.open(&format!("/dashboard/transfers/{}", operation.id)).await;
-    browser.sees("HiPay told: capture").await;
-    browser.click_in("HiPay told: capture", "1").await;
+    browser.sees("HiPay notification: capture").await;
+    browser.click_in("HiPay notification: capture", "1").await;
     browser.is_at("/dashboard/notifications/1").await;
     browser.sees(&transaction).await;
     browser.done().await;

@@ -11,7 +11,7 @@ async fn it_shows_how_far_the_money_is_what_is_held_back_and_who_needs_attention
     browser.sees("Cycle of 11 Nov 2026").await;
     browser.sees("Withdrawn to the bank").await;
     browser.sees("to be transferred").await;
-    browser.sees("Held back, and why").await;
+    browser.sees("Held back, by reason").await;
     browser.is_accessible().await;
     browser.screenshot("overview").await;
     let runs = browser.table("table_runs").await;
@@ -41,7 +41,7 @@ async fn it_fits_small_and_dark_windows_and_an_empty_marketplace() {
     let site = Site::new().await;
     let browser = site.window().without_javascript().start().await;
     sign_in(&browser, "/dashboard").await;
-    browser.sees("No cycle has been settled yet").await;
+    browser.sees("No cycles yet").await;
     browser.click("Ask HiPay for the balance").await;
     browser.sees("covers what is due").await;
     browser.done().await;

@@ -78,7 +78,7 @@ const SENTENCES: &[Message] = &[
     on(
         LOGIN,
         "all that passes between HiPay and Mirakl is in one place",
-        Says(&["everything that HiPay and Mirakl have told each other, in one place"]),
+        Says(&["all data exchanged between HiPay and Mirakl, in one place"]),
     ),
     on(
         LOGIN,
@@ -155,7 +155,7 @@ const SENTENCES: &[Message] = &[
         "the error of a KO is told by Show message",
         Opens("#table_transfers td:nth-child(7)", "Show message", ""),
     ),
-    on(TRANSFERS, "a failed action can be run again", Link("Retry what failed…", "/dashboard/transfers/retry")),
+    on(TRANSFERS, "a failed action can be run again", Link("Retry", "/dashboard/transfers/retry")),
     // Logs.
     on(LOGS, "every line of the log is kept", Says(&["Every line is kept as long as the settings allow", "rows"])),
     on(LOGS, "Date", Column("table_logs", "Date")),
@@ -240,7 +240,7 @@ const SENTENCES: &[Message] = &[
         ChoicesAmong("settings-form", "level", &["DEBUG", "WARNING", "EMERGENCY", "none"]),
     ),
     // The update.
-    on(SETTINGS, "the application is updated here", Says(&["Update the application", "runs here"])),
+    on(SETTINGS, "the application is updated here", Says(&["Update the application", "is running."])),
     on(
         SETTINGS,
         "a new version is offered, with what it brings",
@@ -250,7 +250,7 @@ const SENTENCES: &[Message] = &[
     on(
         SETTINGS,
         "a page tells what the update does, step by step",
-        Says(&["leads to a page that tells each step as it happens"]),
+        Says(&["opens a page that shows each step as it happens"]),
     ),
     on(
         SETTINGS,

@@ -22,7 +22,7 @@ async fn everything_that_matches_is_taken_up_again_once_number_and_total_were_co
     sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
     browser.sees("The technical account did not hold enough").await;
     browser.open("/dashboard/transfers?transfer_status=insufficient_funds").await;
-    browser.click("Retry what failed…").await;
+    browser.click("Retry").await;
     let total: i64 = short.iter().map(|operation| operation.amount.minor()).sum();
     browser.sees(&format!("{} operation", short.len())).await;
     let cents = format!("{:02}", total % 100);
@@ -36,9 +36,9 @@ async fn everything_that_matches_is_taken_up_again_once_number_and_total_were_co
     site.world.fund(10_000_000);
     site.world.transfer().await;
     browser.expect_finding("409");
-    browser.click("Take up again").await;
-    browser.sees("Nothing of this failed").await;
-    browser.sees("Something has changed since this was shown").await;
+    browser.click("Retry").await;
+    browser.sees("None of these failed").await;
+    browser.sees("Something has changed since this page was shown").await;
     browser.done().await;
     site.stop().await;
 }
@@ -50,12 +50,12 @@ async fn one_operation_says_why_it_was_not_paid_and_is_sent_once_that_is_mended(
     site.world.fund(10_000_000);
     let browser = site.window().start().await;
     sign_in(&browser, &format!("/dashboard/transfers/{}", short[0].id)).await;
-    browser.sees("Where it stands, and what to do").await;
+    browser.sees("Status and next step").await;
     browser.screenshot("operation-failed").await;
     browser.click("Retry").await;
     browser.sees("1 operation").await;
-    browser.click("Take up again").await;
-    browser.sees("1 operation will be taken up again.").await;
+    browser.click("Retry").await;
+    browser.sees("1 operation will be retried.").await;
     browser.click("Back").await;
     // The batch runs in the background; its result is on the page once it has finished.
     let sent = async {

@@ -68,7 +68,7 @@ async fn a_batch_is_run_by_the_fix_errors_form_and_its_end_is_seen() {
     assert_eq!((row[3].as_str(), row[4].as_str(), row[5].as_str()), ("9 Nov 2026, 09:00", "done", "1 of 1"));
     assert_eq!(
         browser.columns("table_batchs").await,
-        ["Command", "Asked by", "Starting date", "End", "Status", "Items", "Message"]
+        ["Command", "Requested by", "Starting date", "End", "Status", "Items", "Message"]
     );
     assert!(site.world.vendor(2001).hipay_id.is_some(), "the batch has done its work");
     browser.done().await;
@@ -84,9 +84,9 @@ async fn a_second_batch_queues_behind_the_first_and_a_third_joins_it() {
     assert!(shops.reached().await);
     browser.sees("batch 1").await;
     browser.click("Run").await;
-    browser.sees("Batch 2 waits until batch 1 is done, and begins then by itself.").await;
+    browser.sees("Batch 2 waits until batch 1 is done, then begins automatically.").await;
     browser.click("Run").await;
-    browser.sees("was waiting already as batch 2: it runs once for all who asked.").await;
+    browser.sees("was already queued as batch 2: it runs once for everyone who requested it.").await;
     let name = "Wallet account creation";
     assert_eq!(batches(&browser).await, all(&[(name, "queued"), (name, "running")]));
 
@@ -100,7 +100,7 @@ async fn a_second_batch_queues_behind_the_first_and_a_third_joins_it() {
     browser.sees("2 rows").await;
 
     shops.release();
-    browser.does_not_see("waiting already").await;
+    browser.does_not_see("already queued").await;
     browser.done().await;
     site.stop().await;
 }
@@ -253,7 +253,7 @@ async fn everything_works_without_javascript() {
         browser.click("Refresh").await;
     }
     assert_eq!(batches(&browser).await, all(&[("Transfer", "done")]));
-    browser.click("Ask whether Mirakl and HiPay answer").await;
+    browser.click("Check whether Mirakl and HiPay answer").await;
     browser.sees("answers Mirakl").await;
     browser.click("← Settings").await;
     browser.choose("Minimal log level alert", "ALERT").await;

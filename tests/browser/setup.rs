@@ -67,11 +67,11 @@ async fn from_nothing_to_the_dashboard_in_one_page() {
     browser.screenshot("setup-code").await;
     browser.expect_finding("401");
     browser.fill("Code from the log", "WRONG-CODE").await;
-    browser.click("Go on").await;
+    browser.click("Continue").await;
     browser.sees("This is not the code").await;
     browser.fill("Code from the log", &code).await;
-    browser.click("Go on").await;
-    browser.sees("asks Mirakl and HiPay whether").await;
+    browser.click("Continue").await;
+    browser.sees("checks your entries with Mirakl and HiPay").await;
     browser.is_accessible().await;
     browser.fits_the_window().await;
 
@@ -79,7 +79,7 @@ async fn from_nothing_to_the_dashboard_in_one_page() {
     browser.expect_finding("422");
     here.fill_in(&browser, "not the password").await;
     browser.click("Check and start").await;
-    browser.sees("What the check has found").await;
+    browser.sees("Result of the check").await;
     browser.sees("Nothing has been written yet").await;
     browser.is_accessible().await;
     browser.screenshot("setup-findings").await;

@@ -45,9 +45,9 @@ async fn signing_in_needs_no_javascript_and_speaks_french() {
     browser.fill("Identifiant web service HiPay", &credentials.ws_login).await;
     browser.fill("Mot de passe", credentials.ws_password.expose()).await;
     browser.click("Se connecter").await;
-    browser.sees("Il n’y a pas encore de vendeur").await;
+    browser.sees("Aucun vendeur pour l’instant").await;
     browser.click("English").await;
-    browser.sees("There is no vendor yet").await;
+    browser.sees("No vendors yet").await;
     browser.done().await;
     site.stop().await;
 }

@@ -47,7 +47,7 @@ async fn an_operation_tells_its_whole_story() {
     let link = browser.attribute("#table_transfers tbody a", "href").await.unwrap();
     browser.open(&link).await;
     browser.sees("What happened").await;
-    browser.sees(&format!("Made from payment order {voucher}")).await;
+    browser.sees(&format!("Created from payment order {voucher}")).await;
     browser.sees("Transfer sent to HiPay: Executed").await;
     browser.sees("Withdrawal sent to HiPay: Executed").await;
     browser.is_accessible().await;
@@ -77,7 +77,7 @@ async fn it_fits_small_and_dark_windows() {
         browser.open("/dashboard/transfers?withdraw_status=failed").await;
         let link = browser.attribute("#table_transfers tbody a", "href").await.unwrap();
         browser.open(&link).await;
-        browser.sees("What you can decide").await;
+        browser.sees("What you can do").await;
         browser.click("Hold").await;
         browser.fits_the_window().await;
         browser.is_accessible().await;

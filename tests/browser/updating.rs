@@ -100,7 +100,7 @@ async fn the_button_leads_to_the_steps_and_they_to_the_new_version() {
     let service = installation.serve().await;
     let browser = signed_in(service.window(), SETTINGS).await;
     knows_of_the_exchange(&browser);
-    browser.click("Look now").await;
+    browser.click("Check now").await;
     browser.sees("security patch 1.0.1").await;
     browser.sees("new version 1.1.0").await;
     browser.sees("pays sellers on time").await;
@@ -110,18 +110,18 @@ async fn the_button_leads_to_the_steps_and_they_to_the_new_version() {
     browser.click("Update to 1.1.0").await;
     browser.sees("These are the steps of an update, as they happen.").await;
     browser.is_at("/dashboard/update").await;
-    browser.sees("The new version is being tried.").await;
+    browser.sees("The new version is on its trial run.").await;
     browser.screenshot("update-trial").await;
-    browser.sees("The update is done: version 1.1.0 runs.").await;
+    browser.sees("The update is done: version 1.1.0 is running.").await;
     browser.sees("cashout 1.1.0").await;
     assert_eq!(browser.attribute("#update-story", "data-version").await.as_deref(), Some("1.1.0"));
     browser.is_accessible().await;
     browser.screenshot("update-done").await;
     // A refresh does no harm.
     browser.reload().await;
-    browser.sees("The update is done: version 1.1.0 runs.").await;
+    browser.sees("The update is done: version 1.1.0 is running.").await;
     browser.click("Settings").await;
-    browser.sees("Version 1.1.0 runs here.").await;
+    browser.sees("Version 1.1.0 is running.").await;
     let rows = browser.table("table_updates").await;
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0][1..5], ["1.0.0", "1.1.0", TECHNICAL.0, "done"], "{rows:?}");
@@ -135,9 +135,9 @@ async fn a_bad_release_is_told_with_its_reason_and_not_offered_again() {
     let service = installation.serve().await;
     let browser = signed_in(service.window(), SETTINGS).await;
     knows_of_the_exchange(&browser);
-    browser.click("Look now").await;
+    browser.click("Check now").await;
     browser.click("Update to 1.1.0").await;
-    browser.sees("Version 1.1.0 was tried and did not do: version 1.0.0 runs again.").await;
+    browser.sees("Version 1.1.0 failed its trial run: version 1.0.0 is running again.").await;
     browser.sees("The worker ended with code 7.").await;
     browser.sees("cashout 1.0.0").await;
     browser.is_accessible().await;
@@ -154,7 +154,7 @@ async fn a_bad_release_is_told_with_its_reason_and_not_offered_again() {
         small.done().await;
     }
     browser.open(SETTINGS).await;
-    browser.sees("This very release was tried and rolled back before: wait for the next one.").await;
+    browser.sees("This release was tried and rolled back before: wait for the next one.").await;
     assert_eq!(browser.count("form[action='/dashboard/update']").await, 0, "it is not offered again");
     let rows = browser.table("table_updates").await;
     assert_eq!((rows.len(), rows[0][4].as_str()), (1, "rolled back"), "{rows:?}");
@@ -187,7 +187,7 @@ async fn a_viewer_sees_all_of_it_and_no_button() {
     installation.publish("1.1.0", None);
     let service = installation.serve().await;
     let operator = signed_in(service.window(), SETTINGS).await;
-    operator.click("Look now").await;
+    operator.click("Check now").await;
     operator.sees("new version 1.1.0").await;
     operator.done().await;
     let browser = signed_in_as(service.window(), VIEWER, SETTINGS).await;

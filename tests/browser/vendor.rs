@@ -52,7 +52,7 @@ async fn a_vendor_shows_everything_that_is_known_of_it() {
         "500007",
         "validated",
         "open",
-        "Nothing stands in the way of this vendor’s money.",
+        "Nothing prevents payments to this vendor.",
         "HiPay has identified the vendor (already known)",
         "a line about shop 7",
     ] {
@@ -72,7 +72,7 @@ async fn a_vendor_shows_everything_that_is_known_of_it() {
     browser.click("1").await;
     browser.sees("What happened").await;
     browser.click("7").await;
-    browser.sees("Nothing stands in the way").await;
+    browser.sees("Nothing prevents payments").await;
     browser.expect_finding("404");
     browser.open("/dashboard/vendors/999").await;
     browser.sees("There is nothing here").await;
@@ -90,9 +90,9 @@ async fn what_is_wrong_with_a_vendor_is_said_in_full_whatever_its_name() {
         browser.open("/dashboard/vendors/70").await;
         browser.sees("Shop 70").await;
         browser.sees("<script>alert('x')</script>").await;
-        browser.sees("What stands in the way").await;
-        browser.sees("Who has to do something:").await;
-        browser.sees("There is no operation for this shop yet.").await;
+        browser.sees("Open issues").await;
+        browser.sees("Who has to act:").await;
+        browser.sees("No operations for this shop yet.").await;
         assert!(!browser.text().await.contains(&"very long ".repeat(10)));
         browser.click("Show details").await;
         browser.sees(documents).await;

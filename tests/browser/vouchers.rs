@@ -46,16 +46,16 @@ async fn a_voucher_without_operations_says_why_and_is_released_or_settled_on_its
     browser.sees("No cycle’s window contains the voucher’s date").await;
     browser.is_accessible().await;
     browser.click("Release").await;
-    browser.sees("makes its operations").await;
+    browser.sees("creates its operations").await;
     browser.screenshot("voucher").await;
     browser.fill("Reason", "it is owed").await;
     browser.press(Key::Enter).await;
-    browser.sees("A person has released it").await;
-    browser.sees("What people decided").await;
+    browser.sees("An operator has released it").await;
+    browser.sees("Decisions").await;
     site.world.run(Command::CashoutGenerate(GenerateArguments::default())).await;
     browser.reload().await;
     browser.sees("Has operations").await;
-    browser.does_not_see("What you can decide").await;
+    browser.does_not_see("What you can do").await;
 
     browser.open("/dashboard/vouchers?state=paid_elsewhere").await;
     browser.click("3").await;

@@ -193,7 +193,7 @@ async fn what_is_wrong_is_said_with_its_place() {
     let api = Api::of(&appliance);
     for (path, status, said) in [
         ("vendors/99", 404, "no such vendor"),
-        ("vendors/abc", 404, "no number"),
+        ("vendors/abc", 404, "not a number"),
         ("nothing", 404, "nothing at this address"),
         ("operations?page=0", 400, "page"),
         ("operations?page=abc", 400, "page"),

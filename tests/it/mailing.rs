@@ -391,7 +391,7 @@ async fn the_digest_tells_the_day_before_in_numbers() {
                 "TRANSFER_REQUESTED: 2, 166.00 EUR",
                 "One vendor: 2003",
                 "ERROR: 1",
-                "None stayed without a match; none waits.",
+                "None remained unmatched; none waits.",
             ],
         ),
         (

@@ -179,7 +179,7 @@ async fn every_reason_why_it_cannot_is_a_sentence_with_the_way_out() {
         (|github| github.token_may_read = false, "GitHub shows no repository marketplace/cashout to this token"),
         (
             |github| github.forbids = Some("SSO is\nneeded".to_owned()),
-            "does not let this token read marketplace/cashout and says “SSO is needed”",
+            "does not let this token read marketplace/cashout and answers “SSO is needed”",
         ),
         (
             |github| {
@@ -297,9 +297,9 @@ async fn an_api_that_sends_to_another_host_gives_it_no_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_as_github_announces_is_thrown_away() {
     let cases: [(Spoil<ReleaseAsset>, &str); 4] = [
-        (|asset| *asset = asset.clone().tampered(), "is not the file that GitHub announces, so it was thrown away"),
-        (|asset| asset.size -= 1, "is not the file that GitHub announces"),
-        (|asset| asset.size += 1, "is not the file that GitHub announces"),
+        (|asset| *asset = asset.clone().tampered(), "is not the file that GitHub announced, so it was deleted"),
+        (|asset| asset.size -= 1, "is not the file that GitHub announced"),
+        (|asset| asset.size += 1, "is not the file that GitHub announced"),
         (|asset| asset.size = 64 * 1024 * 1024 + 1, "is larger than a release may be (64 MiB)"),
     ];
     for (change, expected) in cases {
@@ -331,7 +331,7 @@ async fn a_download_that_breaks_off_begins_again_and_gives_up_in_the_end() {
     assert_eq!(std::fs::read_dir(world.data().join("downloads")).unwrap().count(), 0);
     at_file(FaultKind::OversizedBody, 1);
     let refused = fetch(&world).await.unwrap_err();
-    assert!(refused.contains("is not the file that GitHub announces"), "{refused}");
+    assert!(refused.contains("is not the file that GitHub announced"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,7 +349,7 @@ async fn who_asks_while_it_is_fetched_waits_for_the_same_download() {
     });
     assert!(held.reached().await);
     let busy = updates.fetch(other).await.unwrap_err();
-    assert_eq!(sentence(&world, &busy), "Release 0.1.1 is on its way: wait until that is done.");
+    assert_eq!(sentence(&world, &busy), "Release 0.1.1 is being installed: wait until that is done.");
     held.release();
     let [one, two] = both;
     assert!(Arc::ptr_eq(&one.await.unwrap(), &two.await.unwrap()));

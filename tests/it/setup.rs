@@ -169,7 +169,9 @@ async fn what_is_wrong_stands_beside_its_setting_and_secrets_do_not_come_back() 
     let refused = first.save(&client, &cookie, &token, &settings).await;
     assert_eq!(refused.status(), 422);
     let page = refused.text().await.unwrap();
-    for words in ["mirakl.baseUrl-problem", "hipay.timezone-problem", "This is needed.", "only one way to sign in"] {
+    for words in
+        ["mirakl.baseUrl-problem", "hipay.timezone-problem", "This field is required.", "only one way to sign in"]
+    {
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(page.contains("Europe/Nowhere") && !page.contains("canary"), "{page}");

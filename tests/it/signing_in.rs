@@ -150,7 +150,7 @@ async fn a_viewer_sees_everything_and_changes_nothing() {
         assert_eq!(answer.status(), 200, "{path}");
     }
     let (status, said) = browser.changes(Some(&browser.token())).await;
-    assert_eq!((status, said.contains("vera may look at everything and change nothing")), (403, true), "{said}");
+    assert_eq!((status, said.contains("vera may view everything but change nothing")), (403, true), "{said}");
     for (method, path) in [("POST", "batches"), ("POST", "operations/1/retry"), ("PATCH", "settings")] {
         let request = browser.ask(method, &format!("/api/v1/{path}")).header("x-csrf-token", browser.token());
         let answer = request.json(&json!({ "command": "cashout:transfer" })).send().await.unwrap();

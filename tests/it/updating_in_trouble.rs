@@ -86,7 +86,7 @@ async fn a_disk_without_room_for_a_copy_of_the_store_or_for_the_journal_is_told(
     let service = installation.serve().await;
     installation.publish(NEW, None);
     let told = installation.told(&["app:update"]).await;
-    let too_little = format!("There is too little room in {}: an update takes", installation.world.data().display());
+    let too_little = format!("There is too little space in {}: an update needs", installation.world.data().display());
     nothing_changed(&installation, &service, &told, &too_little).await;
 
     // No room at all; then room for a line of the history, but not for the rollback.

@@ -7,7 +7,7 @@ alert-subject = { $subject }: { $worst }, { $lines ->
 alert-intro = cashout on { $host } logged { $lines ->
     [one] one line
    *[other] { $lines } lines
-} that you asked to be told about, from { $first } to { $last }.
+} at your alert level or above, from { $first } to { $last }.
 alert-by-level = By level: { $levels }
 alert-shops = Shops: { $shops }
 alert-vouchers = Vouchers: { $vouchers }
@@ -16,8 +16,8 @@ alert-count = { $count ->
    *[other] { $count } times, last at { $last }
 }
 alert-more = And { $sentences ->
-    [one] one more sentence
-   *[other] { $sentences } more sentences
+    [one] one more message
+   *[other] { $sentences } more messages
 } with { $lines ->
     [one] one line
    *[other] { $lines } lines
@@ -25,13 +25,13 @@ alert-more = And { $sentences ->
 alert-outro = The next message about lines like these comes in { $minutes } minutes at the earliest.
 trouble-subject = { $subject }: { $level }, { $message }
 trouble-over-subject = Resolved: { $message }
-trouble-open = cashout on { $host } has a problem since { $since }{ $times ->
+trouble-open = cashout on { $host } has had a problem since { $since }{ $times ->
     [one] :
    *[other] , noticed { $times } times, last at { $last }:
 }
 trouble-outro = One more message follows when it is resolved. Until then the same problem is reported at most once a day.
 trouble-over = Resolved at { $until }: cashout on { $host } no longer has this problem, which began at { $since }:
-trouble-over-outro = Nothing has to be done about it any more.
+trouble-over-outro = No action is needed any more.
 
 digest-subject = { $subject }: digest of { $day }
 digest-intro = What cashout on { $host } did on { $day }.
@@ -59,15 +59,15 @@ digest-vendor-count = { $count ->
    *[other] { $count } vendors
 }: { $shops }
 digest-more = …
-digest-log = Log lines from warning up
+digest-log = Log lines at warning level or above
 digest-no-log = No warning and no error.
 digest-log-level = { $level }: { $count }
 digest-at-least = more than { $count }
-digest-notifications = Notifications of HiPay
+digest-notifications = Notifications from HiPay
 digest-notifications-text = { $unmatched ->
-    [0] None stayed without a match
-    [one] One stayed without a match
-   *[other] { $unmatched } stayed without a match
+    [0] None remained unmatched
+    [one] One remained unmatched
+   *[other] { $unmatched } remained unmatched
 }; { $waiting ->
     [0] none waits
     [one] one waits

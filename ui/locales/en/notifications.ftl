@@ -1,10 +1,10 @@
-# What HiPay tells.
+# Notifications from HiPay.
 
 section-notifications = Notifications
 
-notifications-lead = Everything that HiPay has told and whose signature was right: what it said, and what came of it.
+notifications-lead = Every notification from HiPay with a valid signature: its content and its result.
 notifications-search = Transaction or reference
-notifications-none = HiPay has not told anything yet
+notifications-none = No notifications yet
 notifications-none-next = Register this address at HiPay: /notifications/wallet for accounts and transfers, /notifications/enterprise for payments.
 notifications-received = Received
 notifications-kind = Kind
@@ -13,50 +13,50 @@ notifications-state = State
 notifications-about = About
 notifications-account = account { $account }
 notifications-repeats = Repeats
-notifications-message = What came of it
+notifications-message = Result
 
 notification-title = Notification { $number }
 notification-transaction = Transaction
 notification-hipay-account = HiPay account
-notification-repeated-at = Repeated last
+notification-repeated-at = Last repeated
 notification-tries = Tries
 notification-try-at = Next try
-notification-ended-at = Dealt with
-notification-done = What came of it
+notification-ended-at = Processed
+notification-done = Result
 notification-payment = Payment { $reference }
 notification-operation = Payment order { $voucher }
 notification-vendor = Shop { $shop }
-notification-body = What was sent
+notification-body = Content
 notification-body-lead = As it was verified; card numbers are masked.
 notification-body-whole = Show all of it ({ $shown } characters)
-notification-body-gone = What was sent has been removed because its time to be kept was over.
+notification-body-gone = The content was removed at the end of its retention period.
 
 replay = Replay
-replay-lead = It is dealt with again now, as if it had just come. Whatever it is about counts once.
-replay-look = Show how it stands now
-replayed-again = It is being dealt with again.
-replayed-had-its-effect = It has had its effect already: nothing was done again.
-replayed-emptied = What was sent is no longer kept, so that it cannot be dealt with again.
-replayed-unknown = A later release has dealt with it in a way that this one does not know: nothing was changed.
+replay-lead = It is processed again now, as if it had just arrived. Its effect counts once.
+replay-look = Show the current state
+replayed-again = It is being processed again.
+replayed-had-its-effect = It already had its effect: nothing was done again.
+replayed-emptied = Its content is no longer kept, so it cannot be processed again.
+replayed-unknown = A later release processed it in a way that this one does not know: nothing was changed.
 
-refused-none = None was refused since this service started, { $since }.
+refused-none = None has been refused since this service started, { $since }.
 refused-some = { $number ->
-    [one] { $shown } notification was refused
-   *[other] { $shown } notifications were refused
+    [one] { $shown } notification has been refused
+   *[other] { $shown } notifications have been refused
 } since this service started, { $since }: { $why }.
 refused-forged = { $number ->
-    [one] { $shown } that HiPay has not signed
-   *[other] { $shown } that HiPay has not signed
+    [one] { $shown } not signed by HiPay
+   *[other] { $shown } not signed by HiPay
 }
 refused-unreadable = { $number ->
-    [one] { $shown } that cannot be read
-   *[other] { $shown } that cannot be read
+    [one] { $shown } unreadable
+   *[other] { $shown } unreadable
 }
 refused-too-large = { $number ->
-    [one] { $shown } that is too large
-   *[other] { $shown } that are too large
+    [one] { $shown } too large
+   *[other] { $shown } too large
 }
 refused-turned-away = { $number ->
-    [one] { $shown } turned away for the moment
-   *[other] { $shown } turned away for the moment
+    [one] { $shown } temporarily turned away
+   *[other] { $shown } temporarily turned away
 }

@@ -13,7 +13,7 @@ sign-in-title = Sign in to cashout
 sign-in-lead = Here you see how your sellers are paid through HiPay:
 sign-in-purpose-statuses = the statuses of your vendors, transfers and withdrawals;
 sign-in-purpose-rerun = what failed, and how to run it again;
-sign-in-purpose-together = everything that HiPay and Mirakl have told each other, in one place.
+sign-in-purpose-together = all data exchanged between HiPay and Mirakl, in one place.
 sign-in-login = HiPay web service login
 sign-in-password = Password
 sign-in-hint = Use the HiPay web service credentials of the technical account, or the name that your administrator gave you.
@@ -22,14 +22,14 @@ sign-out-everywhere = Sign out everywhere
 
 sign-in-wrong = The login or the password is wrong.
 sign-in-wait = Too many attempts have failed. Try again in { $wait }.
-sign-in-in-the-clear = Your password is not to be sent in the clear: open the https address of this dashboard. If this is the one, the proxy in front of it has to be named in server.trustedProxies and to send X-Forwarded-Proto.
-sign-in-unavailable = Nobody can be signed in at the moment. Try again.
+sign-in-in-the-clear = Your password must not be sent unencrypted: open the https address of this dashboard. If this is that address, the proxy in front of it must be named in server.trustedProxies and send X-Forwarded-Proto.
+sign-in-unavailable = Sign-in is not available at the moment. Try again.
 
 password-title = This password is easily guessed
 password-short = Your password has fewer than 12 characters.
-password-well-known = Your password is one of those that are tried first.
-password-mend = Whoever has it can run batches and see what your sellers are paid. Have it changed: at HiPay for the web service, or in dashboard.users for a name of your own.
-password-go-on = Go on to the dashboard
+password-well-known = Your password is one of those that attackers try first.
+password-mend = Anyone who has it can run batches and see what your sellers are paid. Have it changed: at HiPay for the web service, or in dashboard.users for a name of your own.
+password-go-on = Continue to the dashboard
 
 filter-search = Search
 filter-all = All
@@ -64,8 +64,8 @@ date = Date
 
 vendors-lead = Every seller of the marketplace with its HiPay wallet. A warning says what is wrong and what to do.
 vendors-search = Mirakl ID, HiPay ID or login
-vendors-none = There is no vendor yet
-vendors-none-next = Vendors appear once “Wallet account creation” has run: by its schedule, or from the settings.
+vendors-none = No vendors yet
+vendors-none-next = Vendors appear once “Wallet account creation” has run: on schedule, or from the settings.
 vendor-name = Shop
 vendor-login = Login
 vendor-status = Status
@@ -79,16 +79,16 @@ vendor-paid = open
 
 documents-of = Documents of shop { $shop }
 documents-live = As HiPay shows them,
-documents-last-known = HiPay does not answer at the moment. This is what was last known of what we sent.
-documents-refused = HiPay does not show them. This is what was last known of what we sent; HiPay says:
+documents-last-known = HiPay does not answer at the moment. These are the last known statuses of the documents that were sent.
+documents-refused = HiPay does not show them. These are the last known statuses of the documents that were sent; HiPay says:
 documents-no-wallet = There is no wallet yet, so nothing was sent.
 documents-none = No document was sent.
 documents-back = Back to the vendors
 
 transfers-lead = Every amount that is owed: from the marketplace’s account to the wallet (transfer), and from there to the bank (withdrawal).
 transfers-search = Mirakl ID, HiPay ID or payment order
-transfers-none = There is no operation yet
-transfers-none-next = Operations are made from Mirakl’s payment vouchers by “Generate operations”.
+transfers-none = No operations yet
+transfers-none-next = “Generate operations” creates operations from Mirakl’s payment vouchers.
 payment-order-id = Payment order Id
 amount = Amount
 origin-amount = Origin amount
@@ -96,22 +96,22 @@ transfer-status = Transfer status
 withdraw-status = Withdraw status
 balance = Balance
 beneficiary = Beneficiary
-held = waits for a person
+held = needs action
 settled = settled
 
 operation-title = Payment order { $voucher }
 operation-cycle = Cycle
 operation-invoice = Invoice
 operation-number = Operation
-operation-shortfall = Not withdrawn for want of balance
+operation-shortfall = Not withdrawn: insufficient balance
 operation-netting = Netting
-operation-adjusts = made up for operation { $operation }
-operation-adjusted-by = made up for by operation { $operation }
+operation-adjusts = deducts operation { $operation }
+operation-adjusted-by = deducted from operation { $operation }
 operation-story = What happened
-story-made = Made from payment order { $voucher }
-story-noted = Noted
+story-made = Created from payment order { $voucher }
+story-noted = Note
 story-sent = { $kind } sent to HiPay: { $state }
-story-told = HiPay told: { $action }
+story-told = HiPay notification: { $action }
 story-reference = Reference
 story-account = HiPay account
 story-transaction = HiPay transaction
@@ -119,30 +119,30 @@ story-hipay-status = HiPay status
 story-notification = Notification
 
 status = Status
-operation-told = Where it stands, and what to do
-choices = What you can decide
+operation-told = Status and next step
+choices = What you can do
 choice-reason = Reason
 choice-transaction = Transaction at HiPay
 choice-release-title = Release
-choice-release-text = The runs deal with it again, and pay it where nothing else is in the way; a canceled withdrawal also needs a retry. Where Mirakl shows another amount now, that one is paid. A payment of HiPay’s that it was held for is no payment of it then.
+choice-release-text = The next runs process it, and pay it if nothing else prevents it; a canceled withdrawal also needs a retry. If Mirakl now shows a different amount, that amount is paid. If it was held for another payment at HiPay, that payment does not count as its own.
 choice-hold-title = Hold
-choice-hold-text = Nothing more of it is sent until somebody releases it. What is under way at HiPay goes on.
-choice-accept-title = Take a payment for it
-choice-accept-text = A payment that HiPay shows is taken for this one, with its amount, and is not made again. What is left becomes an operation of its own, which is held.
+choice-hold-text = Nothing more of it is sent until someone releases it. Payments under way at HiPay continue.
+choice-accept-title = Accept a payment
+choice-accept-text = A payment that HiPay shows counts as the payment of this operation, with its amount, and is not made again. The rest becomes a separate operation, which is held.
 choice-settle-title = Settle
-choice-settle-text = It was paid otherwise, or is not owed: it is never paid from here.
-retry-title = Take up again what was not paid
-retry-all = Retry what failed…
+choice-settle-text = It was paid by other means, or is not owed: cashout never pays it.
+retry-title = Retry
+retry-all = Retry
 retry-back = Back
-retry-nothing = Nothing of this failed: there is nothing to take up again.
-retry-changed = Something has changed since this was shown. Look at it again before you confirm.
+retry-nothing = None of these failed: there is nothing to retry.
+retry-changed = Something has changed since this page was shown. Check it again before you confirm.
 retry-count = { $number ->
     [one] { $shown } operation
    *[other] { $shown } operations
 }
 retry-waiting = { $number ->
-    [one] { $shown } waits for a person and is released
-   *[other] { $shown } wait for a person and are released
+    [one] { $shown } needs action and is released
+   *[other] { $shown } need action and are released
 }
 retry-transfers = { $number ->
     [one] { $shown } is sent by the next run of { command-cashout-transfer }
@@ -152,16 +152,16 @@ retry-withdrawals = { $number ->
     [one] { $shown } is sent by the next run of { command-cashout-withdraw }
    *[other] { $shown } are sent by the next run of { command-cashout-withdraw }
 }
-retry-safe = Nothing is paid twice: before anything is sent again, HiPay is asked what became of it.
-retry-now = Run it at once, rather than at its next scheduled time
-retry-confirm = Take up again
+retry-safe = Nothing is paid twice: cashout looks up the outcome at HiPay before it sends anything again.
+retry-now = Run now instead of at the next scheduled time
+retry-confirm = Retry
 retry-cancel = Cancel
-retry-list = Operations to be taken up again
+retry-list = Operations to retry
 retry-more = and { $shown } more
-retried-title = Taken up again
+retried-title = Retry requested
 retried-count = { $number ->
-    [one] { $shown } operation will be taken up again.
-   *[other] { $shown } operations will be taken up again.
+    [one] { $shown } operation will be retried.
+   *[other] { $shown } operations will be retried.
 }
 
 section-overview = Overview
@@ -170,26 +170,26 @@ funds-ask = Ask HiPay for the balance
 funds-cover = covers what is due
 funds-short = does not cover what is due
 funds-due = { $amount } to be transferred
-funds-unknown = HiPay does not tell the balance at the moment.
-overview-held = Waiting for a person
-overview-held-none = No operation waits for anybody.
-overview-held-some = These operations are not paid before somebody has looked at them.
+funds-unknown = HiPay does not report the balance at the moment.
+overview-held = Needs action
+overview-held-none = Nothing needs action.
+overview-held-some = These operations are paid only after an operator has reviewed them.
 overview-troubles = Open problems
 overview-since = since
 overview-vendors = Vendors that need attention
 overview-vendors-none = No vendor needs attention.
 overview-vendors-all = All vendors with a warning
-overview-no-cycle = No cycle has been settled yet
+overview-no-cycle = No cycles yet
 overview-cycle = Cycle of { $day }
-overview-reasons = Held back, and why
+overview-reasons = Held back, by reason
 overview-batches = Batches
 overview-batch = Batch
 overview-last-run = Last run
 overview-next-run = Next run
 overview-never = never
 overview-off = switched off
-overview-cycles = The last cycles
-overview-progress = How far
+overview-cycles = Recent cycles
+overview-progress = Progress
 overview-operations = Operations
 stage-to-transfer = To transfer
 stage-transferring = Being transferred

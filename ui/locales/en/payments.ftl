@@ -2,9 +2,9 @@
 
 section-payments = Payments
 
-payments-lead = What your customers have paid, as HiPay Enterprise tells it. The status decides; the outcome says what it means to you.
+payments-lead = What your customers have paid, as reported by HiPay Enterprise. The status is authoritative; the outcome says what it means to you.
 payments-search = Transaction reference or order
-payments-none = No payment was told of yet
+payments-none = No payments yet
 payments-none-next = Payments appear once HiPay Enterprise sends its notifications to /notifications/enterprise at this address.
 payments-reference = Transaction reference
 payments-order = Order
@@ -21,12 +21,12 @@ payments-test-only = tests only
 payments-real-only = real ones only
 
 payment-title = Payment
-payment-declined = Why it was declined
-payment-unreadable = What could not be read
+payment-declined = Decline reason
+payment-unreadable = Unreadable fields
 payment-settlements = Settlements since
 payment-settlements-lead = HiPay’s settlements sum up a period and name no payment. These are the first of the same merchant account that came after this payment last changed.
 payment-history = History
-payment-told = What HiPay told last
+payment-told = Latest data from HiPay
 payment-told-lead = Each field as HiPay wrote it; its name in the notification is shown on hover.
 
 fields-transaction = Transaction
@@ -43,8 +43,8 @@ customer-kept = Personal data: removed { $number ->
     [one] { $shown } day
    *[other] { $shown } days
 } after the payment last changed (retention.personalData).
-customer-kept-for-good = Personal data: kept for good (retention.personalData is 0).
-customer-erased = Personal data was removed because its time to be kept was over:
+customer-kept-for-good = Personal data: kept indefinitely (retention.personalData is 0).
+customer-erased = Personal data was removed at the end of its retention period:
 
 field-transaction-reference = Transaction reference
 field-acquirer-transaction-reference = Acquirer’s reference

@@ -1,32 +1,32 @@
-# Settings: running batches, those that ran, what runs here, what can be set, updating.
+# Settings: running batches, past batches, technical information, settings, updating.
 
 section-settings = Settings
-settings-lead = Run batches by hand, see what became of them, and look after this installation.
+settings-lead = Run batches by hand, check their results, and maintain this installation.
 
 run-title = Fix errors
 run-command = Command to run
 run-date = Date
 run-run = Run
-run-date-lead = For “Wallet account creation” and “Generate operations” you can give a date from which vendors or transactions are retrieved from Mirakl: the day since which shops have been updated, or the day of a cycle. Where it is left empty:
+run-date-lead = For “Wallet account creation” and “Generate operations” you can give a date from which vendors or transactions are retrieved from Mirakl: the day since which shops have been updated, or the day of a cycle. If you leave it empty:
 run-empty-vendors = “Wallet account creation” retrieves all vendors from Mirakl;
 run-empty-generate = “Generate operations” retrieves transactions with the arguments of your parameters.yml file.
 run-viewer = You may look at everything. An operator may run commands.
-run-no-date = This is no date: write it as 2026-11-21. Nothing was run.
+run-no-date = This is not a date: write it as 2026-11-21. Nothing was run.
 run-date-of-no-use = “{ $command }” takes no date: leave it empty. Nothing was run.
 
-batch-told-queued = “{ $command }” begins in a moment, as batch { $batch }.
+batch-told-queued = “{ $command }” begins in a moment as batch { $batch }.
 batch-told-running = “{ $command }” runs as batch { $batch }.
 batch-told-over = “{ $command }” has ended: see batch { $batch } in the list.
-batch-told-behind = Batch { $batch } waits until batch { $ahead } is done, and begins then by itself.
-batch-told-joined = “{ $command }” was waiting already as batch { $batch }: it runs once for all who asked.
+batch-told-behind = Batch { $batch } waits until batch { $ahead } is done, then begins automatically.
+batch-told-joined = “{ $command }” was already queued as batch { $batch }: it runs once for everyone who requested it.
 
 batches-title = Executed batches
 batches-table = List of executed batches
 batches-refresh = Refresh
 batches-none = No batch has run yet
-batches-none-next = Batches run by their schedule, or by “Fix errors” above.
+batches-none-next = Batches run on schedule, or from “Fix errors” above.
 batch-command = Command
-batch-asked-by = Asked by
+batch-asked-by = Requested by
 batch-started = Starting date
 batch-ended = End
 batch-state = Status
@@ -54,10 +54,10 @@ machine-backup-none = none yet: cashout copies its store before each update
 machine-unknown = not known
 
 remotes-title = Remotes
-remotes-ask = Ask whether Mirakl and HiPay answer
+remotes-ask = Check whether Mirakl and HiPay answer
 remote-there = answers
 remote-away = does not answer
-remote-silent = There was no answer within four seconds.
+remote-silent = No answer within four seconds.
 remote-no-account = HiPay does not know the technical account.
 
 schedule-title = Next runs

@@ -1,4 +1,4 @@
-# Statuses, kinds and commands in words. Each id is what the thing is and its name in JSON.
+# Statuses, kinds and commands in words. Each id is the kind of thing and its name in JSON.
 
 # The two status columns of an operation. `none` is the word of the filter; the column stays empty.
 transfer-none = Nothing yet
@@ -24,7 +24,7 @@ withdraw-payment-blocked = KO (payment blocked)
 withdraw-adjusted = OK (adjusted)
 withdraw-invalid-amount = OK (nothing to pay)
 
-# Where an operation stands, for its story.
+# Statuses of an operation, for its story.
 operation-created = Created
 operation-adjusted-operations = Netted
 operation-transfer-success = Transferred
@@ -68,7 +68,7 @@ bank-none = none
 bank-in-progress = validation in progress
 bank-validated = validated
 
-# Documents, by HiPay's numbers and by what its notices told.
+# Documents, by HiPay's numbers and by its notices.
 document-missing = missing
 document-new = new
 document-waiting = waiting for validation

@@ -7,7 +7,7 @@ alert-subject = { $subject } : { $worst }, { $lines ->
 alert-intro = cashout sur { $host } a consigné { $lines ->
     [one] une ligne
    *[other] { $lines } lignes
-} dont vous avez demandé à être averti, de { $first } à { $last }.
+} à votre niveau d’alerte ou au-dessus, de { $first } à { $last }.
 alert-by-level = Par niveau : { $levels }
 alert-shops = Boutiques : { $shops }
 alert-vouchers = Bons de paiement : { $vouchers }
@@ -16,8 +16,8 @@ alert-count = { $count ->
    *[other] { $count } fois, la dernière à { $last }
 }
 alert-more = Et { $sentences ->
-    [one] une autre phrase
-   *[other] { $sentences } autres phrases
+    [one] un autre message
+   *[other] { $sentences } autres messages
 } avec { $lines ->
     [one] une ligne
    *[other] { $lines } lignes
@@ -31,7 +31,7 @@ trouble-open = cashout sur { $host } rencontre un problème depuis le { $since }
 }
 trouble-outro = Un message suivra quand il sera résolu. D’ici là, le même problème est signalé une fois par jour au plus.
 trouble-over = Résolu le { $until } : cashout sur { $host } ne rencontre plus ce problème, apparu le { $since } :
-trouble-over-outro = Il n’y a plus rien à faire à ce sujet.
+trouble-over-outro = Aucune action n’est plus nécessaire.
 
 digest-subject = { $subject } : résumé du { $day }
 digest-intro = Ce que cashout sur { $host } a fait le { $day }.

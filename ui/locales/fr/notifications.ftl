@@ -1,11 +1,11 @@
-# Ce que HiPay notifie.
+# Les notifications de HiPay.
 
 section-notifications = Notifications
 
-notifications-lead = Tout ce que HiPay a notifié et dont la signature a été vérifiée : ce que cela disait, et ce qu’il en est advenu.
+notifications-lead = Toutes les notifications de HiPay dont la signature est valable : leur contenu et leur résultat.
 notifications-search = Transaction ou référence
-notifications-none = HiPay n’a encore rien notifié
-notifications-none-next = Enregistrez cette adresse chez HiPay : /notifications/wallet pour les comptes et les virements, /notifications/enterprise pour les paiements.
+notifications-none = Aucune notification pour l’instant
+notifications-none-next = Enregistrez cette adresse chez HiPay : /notifications/wallet pour les comptes et les virements, /notifications/enterprise pour les paiements.
 notifications-received = Reçue
 notifications-kind = Type
 notifications-action = Action
@@ -13,7 +13,7 @@ notifications-state = État
 notifications-about = Objet
 notifications-account = compte { $account }
 notifications-repeats = Répétitions
-notifications-message = Suite donnée
+notifications-message = Résultat
 
 notification-title = Notification { $number }
 notification-transaction = Transaction
@@ -22,28 +22,28 @@ notification-repeated-at = Répétée pour la dernière fois
 notification-tries = Essais
 notification-try-at = Prochain essai
 notification-ended-at = Traitée le
-notification-done = Suite donnée
+notification-done = Résultat
 notification-payment = Paiement { $reference }
 notification-operation = Bon de paiement { $voucher }
 notification-vendor = Boutique { $shop }
-notification-body = Contenu reçu
+notification-body = Contenu
 notification-body-lead = Tel qu’il a été vérifié ; les numéros de carte sont masqués.
 notification-body-whole = Afficher en entier ({ $shown } caractères)
 notification-body-gone = Le contenu a été supprimé au terme de sa durée de conservation.
 
 replay = Rejouer
-replay-lead = Elle est traitée de nouveau, maintenant, comme si elle venait d’arriver. Ce dont elle parle ne compte qu’une fois.
-replay-look = Voir où elle en est
+replay-lead = Elle est traitée de nouveau, maintenant, comme si elle venait d’arriver. Son effet ne compte qu’une fois.
+replay-look = Voir l’état actuel
 replayed-again = Elle est en cours de nouveau traitement.
-replayed-had-its-effect = Elle a déjà produit son effet : rien n’a été refait.
-replayed-emptied = Son contenu n’est plus conservé : elle ne peut pas être traitée de nouveau.
-replayed-unknown = Une version ultérieure l’a traitée d’une manière inconnue de celle-ci : rien n’a été changé.
+replayed-had-its-effect = Elle a déjà produit son effet : rien n’a été refait.
+replayed-emptied = Son contenu n’est plus conservé : elle ne peut pas être traitée de nouveau.
+replayed-unknown = Une version ultérieure l’a traitée d’une manière inconnue de celle-ci : rien n’a été changé.
 
 refused-none = Aucune n’a été refusée depuis le démarrage de ce service, { $since }.
 refused-some = { $number ->
     [one] { $shown } notification a été refusée
    *[other] { $shown } notifications ont été refusées
-} depuis le démarrage de ce service, { $since } : { $why }.
+} depuis le démarrage de ce service, { $since } : { $why }.
 refused-forged = { $number ->
     [one] { $shown } sans signature valable de HiPay
    *[other] { $shown } sans signature valable de HiPay

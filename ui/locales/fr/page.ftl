@@ -3,17 +3,17 @@
 frame-skip = Aller au contenu
 frame-navigation = Rubriques du tableau de bord
 frame-demo-title = Démonstration
-frame-demo = Démonstration : aucun argent ne circule, et le temps passe { $speed } fois plus vite que d’ordinaire. Cette page date du { $now }.
+frame-demo = Démonstration : aucun argent ne circule, et le temps passe { $speed } fois plus vite que d’ordinaire. Cette page date du { $now }.
 
 section-vendors = Vendeurs
 section-transfers = Virements et retraits
 
 sign-in = Se connecter
 sign-in-title = Connexion à cashout
-sign-in-lead = Vous voyez ici comment vos vendeurs sont payés par HiPay :
+sign-in-lead = Vous voyez ici comment vos vendeurs sont payés par HiPay :
 sign-in-purpose-statuses = le statut de vos vendeurs, des virements et des retraits ;
 sign-in-purpose-rerun = ce qui a échoué, et comment le relancer ;
-sign-in-purpose-together = tout ce que HiPay et Mirakl se sont dit, en un seul endroit.
+sign-in-purpose-together = toutes les données échangées entre HiPay et Mirakl, en un seul endroit.
 sign-in-login = Identifiant web service HiPay
 sign-in-password = Mot de passe
 sign-in-hint = Utilisez les identifiants web service HiPay du compte technique, ou le nom que votre administrateur vous a donné.
@@ -22,13 +22,13 @@ sign-out-everywhere = Se déconnecter partout
 
 sign-in-wrong = L’identifiant ou le mot de passe est faux.
 sign-in-wait = Trop d’essais ont échoué. Réessayez dans { $wait }.
-sign-in-in-the-clear = Votre mot de passe ne doit pas circuler en clair : ouvrez l’adresse https de ce tableau de bord. Si c’est déjà elle, le proxy placé devant doit figurer dans server.trustedProxies et envoyer X-Forwarded-Proto.
-sign-in-unavailable = Personne ne peut être connecté pour l’instant. Réessayez.
+sign-in-in-the-clear = Votre mot de passe ne doit pas circuler en clair : ouvrez l’adresse https de ce tableau de bord. Si c’est déjà elle, le proxy placé devant doit figurer dans server.trustedProxies et envoyer X-Forwarded-Proto.
+sign-in-unavailable = La connexion est impossible pour l’instant. Réessayez.
 
 password-title = Ce mot de passe se devine facilement
 password-short = Votre mot de passe a moins de 12 caractères.
 password-well-known = Votre mot de passe est de ceux que l’on essaie en premier.
-password-mend = Qui le connaît peut lancer des traitements et voir ce que vos vendeurs reçoivent. Faites-le changer : chez HiPay pour le web service, ou dans dashboard.users pour un nom à vous.
+password-mend = Quiconque le connaît peut lancer des traitements et voir ce que vos vendeurs reçoivent. Faites-le changer : chez HiPay pour le web service, ou dans dashboard.users pour un nom à vous.
 password-go-on = Continuer vers le tableau de bord
 
 filter-search = Recherche
@@ -64,8 +64,8 @@ date = Date
 
 vendors-lead = Chaque vendeur de la place de marché avec son compte HiPay. Un avertissement dit ce qui ne va pas et ce qu’il faut faire.
 vendors-search = ID Mirakl, ID HiPay ou identifiant
-vendors-none = Il n’y a pas encore de vendeur
-vendors-none-next = Les vendeurs apparaissent dès que « Création des comptes » a été exécuté : selon son calendrier, ou depuis les paramètres.
+vendors-none = Aucun vendeur pour l’instant
+vendors-none-next = Les vendeurs apparaissent dès que « Création des comptes HiPay » a été exécuté : selon son calendrier, ou depuis les paramètres.
 vendor-name = Boutique
 vendor-login = Identifiant
 vendor-status = Statut
@@ -78,17 +78,17 @@ vendor-blocked = bloqués
 vendor-paid = ouverts
 
 documents-of = Documents de la boutique { $shop }
-documents-live = Tels que HiPay les montre,
-documents-last-known = HiPay ne répond pas pour l’instant. Voici le dernier état connu de ce que nous avons envoyé.
-documents-refused = HiPay refuse de les montrer. Voici le dernier état connu de ce que nous avons envoyé ; HiPay dit :
+documents-live = Tels que HiPay les affiche,
+documents-last-known = HiPay ne répond pas pour l’instant. Voici le dernier statut connu des documents envoyés.
+documents-refused = HiPay refuse de les afficher. Voici le dernier statut connu des documents envoyés ; réponse de HiPay :
 documents-no-wallet = Il n’y a pas encore de compte, donc rien n’a été envoyé.
 documents-none = Aucun document n’a été envoyé.
 documents-back = Retour aux vendeurs
 
-transfers-lead = Chaque montant dû : du compte de la place de marché vers le compte HiPay du vendeur (virement), et de là vers la banque (retrait).
+transfers-lead = Chaque montant dû : du compte de la place de marché vers le compte HiPay du vendeur (virement), et de là vers la banque (retrait).
 transfers-search = ID Mirakl, ID HiPay ou bon de paiement
-transfers-none = Il n’y a pas encore d’opération
-transfers-none-next = Les opérations sont créées à partir des bons de paiement de Mirakl par « Génération des opérations ».
+transfers-none = Aucune opération pour l’instant
+transfers-none-next = « Génération des opérations » crée les opérations à partir des bons de paiement de Mirakl.
 payment-order-id = ID du bon de paiement
 amount = Montant
 origin-amount = Montant d’origine
@@ -96,22 +96,22 @@ transfer-status = Statut du virement
 withdraw-status = Statut du retrait
 balance = Solde
 beneficiary = Bénéficiaire
-held = attend une personne
+held = à traiter
 settled = clôturée
 
 operation-title = Bon de paiement { $voucher }
 operation-cycle = Cycle
 operation-invoice = Facture
 operation-number = Opération
-operation-shortfall = Non retiré faute de solde
+operation-shortfall = Non retiré : solde insuffisant
 operation-netting = Compensation
-operation-adjusts = a compensé l’opération { $operation }
-operation-adjusted-by = compensée par l’opération { $operation }
+operation-adjusts = déduit l’opération { $operation }
+operation-adjusted-by = déduite de l’opération { $operation }
 operation-story = Ce qui s’est passé
 story-made = Créée à partir du bon de paiement { $voucher }
-story-noted = Noté
-story-sent = { $kind } envoyé à HiPay : { $state }
-story-told = HiPay a annoncé : { $action }
+story-noted = Note
+story-sent = { $kind } envoyé à HiPay : { $state }
+story-told = Notification HiPay : { $action }
 story-reference = Référence
 story-account = Compte HiPay
 story-transaction = Transaction HiPay
@@ -119,46 +119,46 @@ story-hipay-status = Statut HiPay
 story-notification = Notification
 
 status = Statut
-operation-told = Où elle en est, et que faire
-choices = Ce que vous pouvez décider
+operation-told = Statut et suite à donner
+choices = Ce que vous pouvez faire
 choice-reason = Motif
 choice-transaction = Transaction chez HiPay
 choice-release-title = Libérer
-choice-release-text = Les traitements la reprennent et la paient si rien d’autre ne s’y oppose ; un retrait annulé demande en plus d’être réessayé. Si Mirakl affiche désormais un autre montant, c’est celui-ci qui est payé. Un paiement de HiPay à cause duquel elle était retenue n’est alors pas le sien.
+choice-release-text = Les prochaines exécutions la traitent et la paient si rien d’autre ne s’y oppose ; un retrait annulé doit en plus être relancé. Si Mirakl affiche désormais un autre montant, c’est celui-ci qui est payé. Si elle était retenue à cause d’un autre paiement chez HiPay, celui-ci ne compte pas comme le sien.
 choice-hold-title = Retenir
 choice-hold-text = Rien de plus n’en est envoyé tant que personne ne la libère. Ce qui est en cours chez HiPay se poursuit.
-choice-accept-title = Retenir un paiement pour elle
-choice-accept-text = Un paiement affiché par HiPay est retenu pour celui-ci, avec son montant, et n’est pas refait. Le reste devient une opération à part, qui est retenue.
+choice-accept-title = Accepter un paiement
+choice-accept-text = Un paiement affiché par HiPay compte comme celui de cette opération, avec son montant, et n’est pas refait. Le reste devient une opération à part, qui est retenue.
 choice-settle-title = Clôturer
-choice-settle-text = Elle a été payée autrement, ou n’est pas due : elle n’est jamais payée d’ici.
-retry-title = Relancer ce qui n’a pas été payé
-retry-all = Relancer les échecs…
+choice-settle-text = Elle a été payée autrement, ou n’est pas due : cashout ne la paie jamais.
+retry-title = Relancer
+retry-all = Relancer
 retry-back = Retour
-retry-nothing = Rien de cela n’a échoué : il n’y a rien à relancer.
+retry-nothing = Aucune n’a échoué : il n’y a rien à relancer.
 retry-changed = Quelque chose a changé depuis l’affichage. Vérifiez avant de confirmer.
 retry-count = { $number ->
     [one] { $shown } opération
    *[other] { $shown } opérations
 }
 retry-waiting = { $number ->
-    [one] { $shown } attend une personne et sera libérée
-   *[other] { $shown } attendent une personne et seront libérées
+    [one] { $shown } est à traiter et sera libérée
+   *[other] { $shown } sont à traiter et seront libérées
 }
 retry-transfers = { $number ->
-    [one] { $shown } sera envoyée par la prochaine exécution de « { command-cashout-transfer } »
-   *[other] { $shown } seront envoyées par la prochaine exécution de « { command-cashout-transfer } »
+    [one] { $shown } sera envoyée par la prochaine exécution de « { command-cashout-transfer } »
+   *[other] { $shown } seront envoyées par la prochaine exécution de « { command-cashout-transfer } »
 }
 retry-withdrawals = { $number ->
-    [one] { $shown } sera envoyée par la prochaine exécution de « { command-cashout-withdraw } »
-   *[other] { $shown } seront envoyées par la prochaine exécution de « { command-cashout-withdraw } »
+    [one] { $shown } sera envoyée par la prochaine exécution de « { command-cashout-withdraw } »
+   *[other] { $shown } seront envoyées par la prochaine exécution de « { command-cashout-withdraw } »
 }
-retry-safe = Rien n’est payé deux fois : avant tout nouvel envoi, HiPay est interrogé sur ce qu’il en est advenu.
+retry-safe = Rien n’est payé deux fois : cashout recherche l’issue chez HiPay avant tout nouvel envoi.
 retry-now = Exécuter tout de suite, sans attendre l’heure prévue
 retry-confirm = Relancer
 retry-cancel = Annuler
 retry-list = Opérations à relancer
 retry-more = et { $shown } de plus
-retried-title = Relancé
+retried-title = Relance demandée
 retried-count = { $number ->
     [one] { $shown } opération sera relancée.
    *[other] { $shown } opérations seront relancées.
@@ -171,24 +171,24 @@ funds-cover = couvre ce qui est dû
 funds-short = ne couvre pas ce qui est dû
 funds-due = { $amount } à virer
 funds-unknown = HiPay ne communique pas le solde pour l’instant.
-overview-held = En attente d’une personne
-overview-held-none = Aucune opération n’attend personne.
-overview-held-some = Ces opérations ne sont pas payées tant que personne ne les a examinées.
+overview-held = À traiter
+overview-held-none = Rien à traiter.
+overview-held-some = Ces opérations ne sont payées qu’une fois vérifiées par un opérateur.
 overview-troubles = Problèmes en cours
 overview-since = depuis
 overview-vendors = Vendeurs à surveiller
 overview-vendors-none = Aucun vendeur à surveiller.
 overview-vendors-all = Tous les vendeurs avec un avertissement
-overview-no-cycle = Aucun cycle n’a encore été réglé
+overview-no-cycle = Aucun cycle pour l’instant
 overview-cycle = Cycle du { $day }
-overview-reasons = Ce qui est retenu, et pourquoi
+overview-reasons = Montants retenus, par motif
 overview-batches = Traitements
 overview-batch = Traitement
 overview-last-run = Dernière exécution
 overview-next-run = Prochaine exécution
 overview-never = jamais
 overview-off = désactivé
-overview-cycles = Les derniers cycles
+overview-cycles = Cycles récents
 overview-progress = Avancement
 overview-operations = Opérations
 stage-to-transfer = À virer

@@ -4,7 +4,7 @@ section-payments = Paiements
 
 payments-lead = Ce que vos clients ont payé, tel que HiPay Enterprise le notifie. Le statut fait foi ; le résultat dit ce qu’il signifie pour vous.
 payments-search = Référence de transaction ou commande
-payments-none = Aucun paiement n’a encore été notifié
+payments-none = Aucun paiement pour l’instant
 payments-none-next = Les paiements apparaissent dès que HiPay Enterprise envoie ses notifications à /notifications/enterprise à cette adresse.
 payments-reference = Référence de transaction
 payments-order = Commande
@@ -22,7 +22,7 @@ payments-real-only = réels seulement
 
 payment-title = Paiement
 payment-declined = Motif du refus
-payment-unreadable = Ce qui n’a pas pu être lu
+payment-unreadable = Champs illisibles
 payment-settlements = Règlements depuis
 payment-settlements-lead = Les règlements de HiPay résument une période et ne nomment aucun paiement. Voici les premiers du même compte marchand reçus après le dernier changement de ce paiement.
 payment-history = Historique
@@ -39,12 +39,12 @@ fields-customer = Client
 fields-custom = Données libres
 fields-other = Autres champs
 
-customer-kept = Données personnelles : supprimées { $number ->
+customer-kept = Données personnelles : supprimées { $number ->
     [one] { $shown } jour
    *[other] { $shown } jours
 } après le dernier changement du paiement (retention.personalData).
-customer-kept-for-good = Données personnelles : conservées sans limite (retention.personalData vaut 0).
-customer-erased = Les données personnelles ont été supprimées au terme de leur durée de conservation :
+customer-kept-for-good = Données personnelles : conservées sans limite (retention.personalData vaut 0).
+customer-erased = Les données personnelles ont été supprimées au terme de leur durée de conservation :
 
 field-transaction-reference = Référence de transaction
 field-acquirer-transaction-reference = Référence de l’acquéreur

@@ -1,11 +1,11 @@
-# Les bons de paiement tels que Mirakl les montre, et le registre de HiPay tel qu’il a été lu.
+# Les bons de paiement tels que Mirakl les affiche, et le registre de HiPay tel qu’il a été lu.
 
 section-vouchers = Bons de paiement
 
-vouchers-lead = Tous les bons de paiement que Mirakl a montrés, quel que soit le calendrier : ce qu’ils sont devenus, et qui agit ensuite là où aucune opération n’a été créée.
+vouchers-lead = Tous les bons de paiement que Mirakl a affichés, quel que soit le calendrier : leur état, et qui doit agir s’ils n’ont pas d’opération.
 vouchers-search = Numéro, facture, cycle de facturation ou boutique
-vouchers-none = Aucun bon de paiement n’est encore connu
-vouchers-none-next = Ils apparaissent avec la prochaine exécution de { command-cashout-generate }, qui lit ce que Mirakl montre.
+vouchers-none = Aucun bon de paiement pour l’instant
+vouchers-none-next = Ils apparaissent avec la prochaine exécution de « { command-cashout-generate } », qui les lit dans Mirakl.
 vouchers-state = État
 vouchers-cycle = Cycle
 vouchers-amount = Montant du vendeur
@@ -15,23 +15,23 @@ vouchers-title = Bon de paiement { $voucher }
 vouchers-source = Source
 vouchers-invoice = Facture
 vouchers-billing-cycle = Cycle de facturation
-vouchers-changed = Mirakl montre maintenant
+vouchers-changed = Mirakl affiche maintenant
 vouchers-changed-amounts = { $vendor } pour le vendeur, { $operator } de commission
 vouchers-mirakl-state = Statut de paiement dans Mirakl
 vouchers-provider = Prestataire de paiement
 vouchers-operations = Opérations
-vouchers-released = Une personne l’a libéré : la prochaine exécution de { command-cashout-generate } crée ses opérations.
-vouchers-story = Ce que des personnes ont décidé
+vouchers-released = Un opérateur l’a libéré : la prochaine exécution de « { command-cashout-generate } » crée ses opérations.
+vouchers-story = Décisions
 vouchers-note = { $choice }, par { $person }
-vouchers-release-text = La prochaine exécution de { command-cashout-generate } crée ses opérations, qui sont payées comme toutes les autres.
+vouchers-release-text = La prochaine exécution de « { command-cashout-generate } » crée ses opérations, qui sont payées comme toutes les autres.
 vouchers-settle-text = Il a été payé autrement, ou n’est pas dû : aucune opération n’en est jamais créée.
-vouchers-changed-since = Le bon de paiement a changé depuis cet affichage : regardez-le à nouveau. Rien n’a été modifié.
+vouchers-changed-since = Le bon de paiement a changé depuis cet affichage : vérifiez-le. Rien n’a été modifié.
 voucher-state-operations = A des opérations
 voucher-state-held = Retenu
 voucher-state-paid-elsewhere = Payé ailleurs
 voucher-state-outside-cycles = Hors de tout cycle
 voucher-state-nothing-to-pay = Rien à payer
-voucher-state-gone = N’est plus montré par Mirakl
+voucher-state-gone = N’est plus affiché par Mirakl
 voucher-choice-release = Libérer
 voucher-choice-settle = Clôturer
 voucher-choice-unknown = Un choix d’une version plus récente
@@ -39,7 +39,7 @@ voucher-choice-unknown = Un choix d’une version plus récente
 section-transactions = Transactions
 
 transactions-title = Transactions HiPay
-transactions-lead = La liste de HiPay de ce qui est sorti des comptes et y est entré, telle qu’elle a été lue, et ce que chaque ligne est pour une opération d’ici.
+transactions-lead = La liste HiPay des sommes sorties des comptes et entrées dans ceux-ci, telle que lue en dernier, avec l’opération à laquelle chaque ligne appartient.
 transactions-search = Transaction ou référence
 transactions-none = La liste de HiPay n’a pas encore été lue
 transactions-none-next = Elle est lue avant tout envoi d’argent, et une fois par jour pour les comptes qui ont payé.
