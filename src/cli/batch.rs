@@ -76,7 +76,7 @@ pub(super) fn listen(stop: CancellationToken) {
     let mut signals = StopSignals::listen();
     tokio::spawn(async move {
         signals.next().await;
-        output::notice("stopping as soon as what is in hand is safe; once more to stop at once");
+        output::notice("stopping at the next safe point; repeat to stop at once");
         stop.cancel();
         signals.next().await;
         // No data is lost: every intent was committed before its request left.

@@ -23,8 +23,8 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
         Reached::Service(_) if arguments.rebind => {
             return Err(Failed::new(
                 Exit::Busy,
-                "the cashout service is running with the settings that it has read at its start; stop it, run `cashout \
-                 check --rebind` with the new ones, and start it again",
+                "the cashout service is running with the settings from its start; stop it, run `cashout check \
+                 --rebind` with the new ones, and start it again",
             ));
         }
         Reached::Service(service) => {
@@ -71,10 +71,10 @@ async fn rebind_if_confirmed(context: &Context, yes: bool) -> Result<bool, Faile
 fn confirm(differences: &str, effect: &Message) -> Result<bool, Failed> {
     notice(&format!(
         "The store belongs to another installation:\n  {differences}\nIts operations would be paid through the \
-         configured one from now on: {effect}. Go on? [y/N]"
+         configured one from now on: {effect}. Continue? [y/N]"
     ));
     if !std::io::stdin().is_terminal() {
-        notice("nobody is there to answer; add --yes to confirm");
+        notice("there is no terminal to confirm on; add --yes to confirm");
         return Ok(false);
     }
     let mut answer = String::new();

@@ -80,7 +80,7 @@ pub(super) fn connect(global: &Global, config: &Config, wiring: &Wiring) -> Resu
         match wiring::open(config.clone(), &global.data, &Wiring { store_wait, ..wiring.clone() }) {
             Err(AppError::Store(StoreError::InUse { .. })) if !global.no_wait && Instant::now() < deadline => {
                 if store_wait.is_zero() {
-                    output::notice("another process has the store; waiting for it, a minute at most");
+                    output::notice("another process uses the store; waiting for it, a minute at most");
                     store_wait = SLICE;
                 }
             }

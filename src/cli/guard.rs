@@ -212,9 +212,9 @@ pub(super) fn bind(address: SocketAddr, named: &str) -> Result<TcpListener, Fail
     TcpListener::bind(address).map_err(|error| {
         let kind = error.kind();
         let mend = if kind == ErrorKind::AddrInUse {
-            "another program has it; stop that one, or choose another port"
+            "another program uses it; stop that program, or choose another port"
         } else if kind == ErrorKind::PermissionDenied {
-            "a port below 1024 needs a right of its own: run the installer again, which gives it to the service, or choose another port"
+            "a port below 1024 needs a special right: run the installer again, which grants it to the service, or choose another port"
         } else {
             "choose an address that this machine has"
         };

@@ -75,7 +75,7 @@ struct Global {
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// Text for people
+    /// Text for terminals
     Text,
     /// One JSON object per line
     Json,
@@ -103,7 +103,7 @@ enum AskArgs {
     /// Look up the outcome of all pending payments at HiPay
     #[command(name = "cashout:transaction:status:sync")]
     TransactionStatusSync,
-    /// Retry an operation that waits for a person, in the next run
+    /// Retry an operation that needs action, in the next run
     #[command(name = "operation:retry")]
     OperationRetry {
         /// Number of the operation
@@ -151,7 +151,7 @@ enum AskArgs {
         #[arg(long)]
         reason: String,
     },
-    /// Release a voucher without operations: the next run generates them
+    /// Release a voucher without operations: the next run creates them
     #[command(name = "voucher:release")]
     VoucherRelease {
         /// Id of the voucher, as listed by the API
@@ -254,7 +254,7 @@ struct UpdateArgs {
     /// Restore the previous release
     #[arg(long)]
     rollback: bool,
-    /// Show the updates so far
+    /// Show past updates
     #[arg(long)]
     history: bool,
     /// Install this package file, downloaded by other means; the service must be able to read it
@@ -525,7 +525,10 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
 /// Parses `2026-11-01` (the start of that day in the configured zone), `24h`, `7d`, or a full instant.
 fn instant(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failed> {
     let wrong = || {
-        Failed::new(Exit::Usage, format!("'{text}' is no point in time; allowed: a day such as 2026-11-01, or 24h, 7d"))
+        Failed::new(
+            Exit::Usage,
+            format!("'{text}' is not a point in time; allowed: a day such as 2026-11-01, or 24h, 7d"),
+        )
     };
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);

@@ -62,15 +62,15 @@ fn effect_text(operation: &OperationDetail, choice: &OperationChoice) -> String 
         OperationChoice::Release | OperationChoice::Retry if held.is_some() => {
             format!("{which} is still held: {}", held.as_deref().unwrap_or_default())
         }
-        OperationChoice::Hold => format!("{which} is held: nothing more of it is sent until somebody releases it"),
-        OperationChoice::Settle => format!("{which} is settled: it is never paid from here"),
-        OperationChoice::Release => format!("{which} is released: the runs deal with it again"),
+        OperationChoice::Hold => format!("{which} is held: nothing more of it is sent until someone releases it"),
+        OperationChoice::Settle => format!("{which} is settled: cashout never pays it"),
+        OperationChoice::Release => format!("{which} is released: the next runs process it"),
         OperationChoice::Accept { transaction_id } => {
             let rest = operation.history.iter().rev().map(|change| change.message.as_str());
             let rest = rest.take(4).find(|message| message.contains("becomes operation"));
             let rest = rest.map(|rest| format!("; {rest}")).unwrap_or_default();
-            format!("transaction {transaction_id} is taken as the payment of {which}{rest}")
+            format!("transaction {transaction_id} is accepted as the payment of {which}{rest}")
         }
-        OperationChoice::Retry | OperationChoice::Unknown => format!("{which} is taken up again by the next run"),
+        OperationChoice::Retry | OperationChoice::Unknown => format!("{which} is retried by the next run"),
     }
 }

@@ -126,11 +126,11 @@ pub(super) fn summary(batch: &BatchDetail, json: bool) -> Result<(), Failed> {
     if done < total {
         // Another batch does the rest already, if there is a message about it.
         let rest = batch.item.error.as_deref().filter(|_| *state == BatchState::Interrupted);
-        let next = rest.unwrap_or("run the same command again to go on");
+        let next = rest.unwrap_or("run the same command again to continue");
         lines.push(format!("  {:>7}  left; {next}", total.saturating_sub(*done)));
     }
     if *failed > 0 {
-        lines.push(format!("  {failed:>7}  with trouble:"));
+        lines.push(format!("  {failed:>7}  failed:"));
         lines.extend(batch.failures.iter().map(line));
     }
     let listed = u64::try_from(batch.failures.len()).unwrap_or(u64::MAX);
@@ -138,7 +138,7 @@ pub(super) fn summary(batch: &BatchDetail, json: bool) -> Result<(), Failed> {
         lines.push(format!("           and {} more", failed.saturating_sub(listed)));
     }
     if !batch.warnings.is_empty() {
-        lines.push("           to know:".to_owned());
+        lines.push("           warnings:".to_owned());
         lines.extend(batch.warnings.iter().map(line));
     }
     print(&lines.join("\n"))

@@ -25,7 +25,7 @@ pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
     Err(Failed::new(
         Exit::Machine,
         format!(
-            "{} belongs to user {}, and going on as that user failed: {error}; make {} executable for it",
+            "{} belongs to user {}, and continuing as that user failed: {error}; make {} executable for it",
             data.display(),
             folder.uid(),
             program.display()

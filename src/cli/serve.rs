@@ -43,7 +43,7 @@ impl From<AttachError> for Failed {
 
 /// Returns the message for a second service on one store.
 pub(super) fn refuse_second_service(data: &Path) -> String {
-    format!("a cashout service is at work on {} already; stop that one first", data.display())
+    format!("a cashout service is already running on {}; stop it first", data.display())
 }
 
 impl From<ServeError> for Failed {
@@ -111,7 +111,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         }
         // It holds parts that the appliance has to release.
         drop(duty);
-        notice("stopping as soon as what is in hand is safe; once more to stop at once");
+        notice("stopping at the next safe point; repeat to stop at once");
         stop(appliance, &mut told).await
     })
 }
@@ -160,7 +160,7 @@ async fn stop(appliance: Appliance, told: &mut mpsc::UnboundedReceiver<GuardMess
         () = wait_for_stop(told) => Ok(Exit::Stopped),
         // No data is lost: every intent was committed before its request left.
         () = tokio::time::sleep(STOP_TIMEOUT) => {
-            Err(Failed::new(Exit::Machine, format!("what was in hand did not end within {} s", STOP_TIMEOUT.as_secs())))
+            Err(Failed::new(Exit::Machine, format!("work in progress did not end within {} s", STOP_TIMEOUT.as_secs())))
         }
     }
 }

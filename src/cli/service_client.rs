@@ -112,7 +112,7 @@ impl ServiceClient {
                     }
                     asked_to_stop = true;
                     if self.stop_batch(id).await? == StopEffect::Joined {
-                        output::notice("others asked for this batch too: it goes on");
+                        output::notice("others requested this batch too: it continues");
                         return Ok(None);
                     }
                     continue;
@@ -162,9 +162,11 @@ impl ServiceClient {
         let queued: EnqueuedBatch = self.call(Method::POST, "/batches", Some(&request)).await?;
         let id = queued.item.id;
         if let Some(ahead) = queued.waits_for {
-            output::notice(&format!("{name} is running already (batch {ahead}); batch {id} waits until it is done"));
+            output::notice(&format!("{name} is already running (batch {ahead}); batch {id} waits until it is done"));
         } else if queued.joined {
-            output::notice(&format!("the same is queued already as batch {id}; it runs once for all who asked"));
+            output::notice(&format!(
+                "{name} is already queued as batch {id}; it runs once for everyone who requested it"
+            ));
         }
         Ok(id)
     }
@@ -173,7 +175,7 @@ impl ServiceClient {
         let body = json!({ "unless_joined": true });
         let result: StopResult = self.call(Method::POST, &format!("/batches/{id}/stop"), Some(&body)).await?;
         if result.effect == StopEffect::Stopping {
-            output::notice("stopping as soon as what is in hand is safe; once more to leave at once");
+            output::notice("stopping at the next safe point; repeat to leave at once");
         }
         Ok(result.effect)
     }

@@ -82,15 +82,15 @@ pub(super) fn verify(package: &Path, not_older: bool, json: bool) -> Result<Exit
     drop(file);
     self_update::verify_signature(package, release::keys()).map_err(|_| {
         let sentence = format!(
-            "{name} is not signed by a key that cashout {} trusts, for this name: it was changed on its way, signed by \
-             somebody else, or belongs to another release",
+            "{name} is not signed by a key that cashout {} trusts, for this name: it was changed in transit, signed by \
+             someone else, or belongs to another release",
             release::version()
         );
         Failed::new(Exit::Failures, sentence)
     })?;
     if not_older && version.parse::<Version>().is_ok_and(|version| version < running()) {
         let sentence = format!(
-            "{name} is older than cashout {}, which is here: name its version to go back to it",
+            "{name} is older than cashout {}, which is installed: name its version to go back to it",
             release::version()
         );
         return Err(Failed::new(Exit::Failures, sentence));
@@ -131,7 +131,7 @@ fn prove_force(
         return Ok(None);
     }
     let version = |text: &str| {
-        let unreadable = |_| Failed::new(Exit::Usage, format!("{text} is no version; one is written like 1.2.3"));
+        let unreadable = |_| Failed::new(Exit::Usage, format!("{text} is not a version; allowed: such as 1.2.3"));
         text.parse().map(Insistence::Version).map_err(unreadable)
     };
     let wanted = match (&arguments.package, &arguments.wanted) {
@@ -142,9 +142,9 @@ fn prove_force(
     };
     wanted.write_order(&state).map(Some).map_err(|error| {
         if error.kind() == std::io::ErrorKind::WouldBlock {
-            return Failed::new(Exit::Busy, "another app:update insists on something at this moment; wait for its end");
+            return Failed::new(Exit::Busy, "another app:update with --insist is running; wait for its end");
         }
-        Failed::new(Exit::Machine, format!("the guard cannot be told, by way of {}: {error}", state.display()))
+        Failed::new(Exit::Machine, format!("the guard cannot be reached through {}: {error}", state.display()))
     })
 }
 
@@ -156,8 +156,8 @@ fn version_of(path: &Path) -> Result<String, Failed> {
         .and_then(|rest| rest.strip_suffix(&format!("-{}.tar.gz", crate::platform::release::TARGET)));
     version.map(str::to_owned).ok_or_else(|| {
         let sentence = format!(
-            "{name} is not the name of a package for this machine: that is cashout-VERSION-{}.tar.gz, and the \
-             signature is for that name",
+            "{name} is not the name of a package for this machine; allowed: cashout-VERSION-{}.tar.gz, the name \
+             that is signed",
             crate::platform::release::TARGET
         );
         Failed::new(Exit::Usage, sentence)
@@ -167,7 +167,7 @@ fn version_of(path: &Path) -> Result<String, Failed> {
 async fn request(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Failed> {
     let Some(service) = ServiceClient::find(global) else {
         let sentence = format!(
-            "no cashout service is at work on {}; start it, since its guard exchanges the binary",
+            "no cashout service is running on {}; start it, since its guard replaces the binary",
             global.data.display()
         );
         return Err(Failed::new(Exit::Machine, sentence));
@@ -196,27 +196,27 @@ async fn follow_attempt(global: &Global, before: &UpdateStatus) -> Result<Exit, 
             }
         }
         if heard.elapsed() > SILENCE_LIMIT {
-            let sentence = "nothing more is heard of the update: the service was stopped before it began, or does not \
-                            come up; look at app:update --history, and ask again";
+            let sentence = "the update no longer answers: the service was stopped before it began, or does not start; \
+                            check app:update --history, and try again";
             return Err(Failed::new(Exit::Machine, sentence));
         }
         // The answering process changes during an update, so a subscription is not possible.
         tokio::time::sleep(CHECK_INTERVAL).await;
     }
-    Err(Failed::new(Exit::Machine, "the update did not come to its end; look at it with app:update --history"))
+    Err(Failed::new(Exit::Machine, "the update did not end in time; check app:update --history"))
 }
 
 fn in_words(step: UpdateStep) -> &'static str {
     match step {
-        UpdateStep::Verify => "checking the package",
-        UpdateStep::Preflight => "asking the new release whether it can work here",
+        UpdateStep::Verify => "verifying the package",
+        UpdateStep::Preflight => "checking the new release",
         UpdateStep::BackUp => "copying the store",
-        UpdateStep::Drain => "bringing what is in hand to a safe point",
-        UpdateStep::Swap => "exchanging the binaries",
-        UpdateStep::Trial => "trying the new release",
+        UpdateStep::Drain => "pausing batches",
+        UpdateStep::Swap => "switching over",
+        UpdateStep::Trial => "running the trial of the new release",
         UpdateStep::GuardTrial => "letting the new release take over",
-        UpdateStep::RollBack => "putting the old release back",
-        UpdateStep::Other => "going on",
+        UpdateStep::RollBack => "restoring the previous release",
+        UpdateStep::Other => "continuing",
     }
 }
 
@@ -228,7 +228,7 @@ fn ended(past: &PastUpdate, json: bool) -> Result<Exit, Failed> {
     } else {
         match past.outcome {
             UpdateOutcome::Committed => print(&format!("updated from {from} to {to}"))?,
-            UpdateOutcome::RolledBack => print(&format!("{to} was tried and {from} is back: {reason}"))?,
+            UpdateOutcome::RolledBack => print(&format!("{to} failed its trial, and {from} runs again: {reason}"))?,
             UpdateOutcome::Refused | UpdateOutcome::Interrupted | UpdateOutcome::Other => {
                 print(&format!("no update to {to}: {reason}"))?;
             }
@@ -249,7 +249,7 @@ fn newer(told: &Releases, json: bool) -> Result<Exit, Failed> {
     } else if told.newer.is_empty() {
         print(&format!("{} is the newest release", told.version))?;
     } else {
-        print(&format!("{} runs; newer: {}", told.version, told.newer.join(", ")))?;
+        print(&format!("{} is running; newer: {}", told.version, told.newer.join(", ")))?;
     }
     Ok(if told.obstacle.is_some() { Exit::Failures } else { Exit::Done })
 }
@@ -260,7 +260,7 @@ fn history(told: &Releases, json: bool) -> Result<Exit, Failed> {
         return Ok(Exit::Done);
     }
     if told.known.past.is_empty() {
-        print(&format!("{} runs, and there was no update so far", told.version))?;
+        print(&format!("{} is running; no updates yet", told.version))?;
         return Ok(Exit::Done);
     }
     let rows: Vec<Vec<String>> = told
@@ -272,7 +272,7 @@ fn history(told: &Releases, json: bool) -> Result<Exit, Failed> {
                 UpdateOutcome::Committed => "done",
                 UpdateOutcome::RolledBack => "rolled back",
                 UpdateOutcome::Refused => "refused",
-                UpdateOutcome::Interrupted => "cut off",
+                UpdateOutcome::Interrupted => "interrupted",
                 UpdateOutcome::Other => "?",
             };
             let reason = past.reason.as_ref().map(|reason| reason.sentence.clone()).unwrap_or_default();
@@ -280,6 +280,6 @@ fn history(told: &Releases, json: bool) -> Result<Exit, Failed> {
             vec![at, past.from.clone(), past.to.clone(), past.asked_by.clone(), outcome.to_owned(), reason]
         })
         .collect();
-    print(&table(&["When", "From", "To", "Asked by", "Outcome", "Why"], &rows, &[]))?;
+    print(&table(&["When", "From", "To", "Requested by", "Outcome", "Reason"], &rows, &[]))?;
     Ok(Exit::Done)
 }

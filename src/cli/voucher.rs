@@ -40,10 +40,10 @@ pub(super) fn run(global: &Global, id: &str, choice: VoucherChoice, reason: &str
             "released": released,
         }))?;
     } else if choice == VoucherChoice::Settle {
-        print(&format!("voucher {id} ({amount} {currency}) is settled: no operation is made of it"))?;
+        print(&format!("voucher {id} ({amount} {currency}) is settled: no operation is created from it"))?;
     } else {
         print(&format!(
-            "voucher {id} ({amount} {currency}) is released: the next run of cashout:generate makes its operations"
+            "voucher {id} ({amount} {currency}) is released: the next run of cashout:generate creates its operations"
         ))?;
     }
     Ok(Exit::Done)

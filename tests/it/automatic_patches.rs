@@ -143,7 +143,7 @@ async fn the_service_installs_a_patch_by_itself_and_leaves_the_new_version_to_a_
     let history = installation.history();
     assert_eq!((&history[0]["asked_by"], &history[0]["outcome"]), (&"auto".into(), &"committed".into()));
     // The new release checks as well, finds the new version, and does not install it.
-    installation.told(&["app:update", "--check"]).await.ends(0).says("1.0.1 runs; newer: 1.1.0");
+    installation.told(&["app:update", "--check"]).await.ends(0).says("1.0.1 is running; newer: 1.1.0");
     assert_eq!(installation.version(&service).await, "1.0.1");
     service.stop().await;
     assert_eq!(installation.outcomes(), ["committed"]);
@@ -155,7 +155,7 @@ async fn the_service_waits_for_the_window() {
     installation.publish("1.0.1", None);
     let service = installation.serve().await;
     for _ in 0..3 {
-        installation.told(&["app:update", "--check"]).await.ends(0).says("1.0.0 runs; newer: 1.0.1");
+        installation.told(&["app:update", "--check"]).await.ends(0).says("1.0.0 is running; newer: 1.0.1");
     }
     service.stop().await;
     installation.is_unchanged();

@@ -117,7 +117,7 @@ async fn a_store_in_use_is_told_at_once_or_waited_for() {
     for command in ["check", "cashout:transfer"] {
         world.restart().await;
         let mut running = Running::start(world.cashout(&[command]));
-        running.says("another process has the store; waiting").await;
+        running.says("another process uses the store; waiting").await;
         world.release_store().await;
         running.end().await.ends(0);
     }

@@ -136,7 +136,7 @@ async fn a_store_of_another_installation_pays_nothing_until_a_person_binds_it_an
     world.told(&["check", "--offline"]).await.ends(1).says(difference).says("--rebind");
     // No terminal is attached that could confirm.
     let unconfirmed = world.told(&["check", "--rebind"]).await;
-    unconfirmed.ends(1).says("Go on? [y/N]").says("add --yes to confirm").says("the store was not rebound");
+    unconfirmed.ends(1).says("Continue? [y/N]").says("add --yes to confirm").says("the store was not rebound");
     world.told(&["cashout:transfer"]).await.ends(2);
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transfer)), 0);
     world.restart().await;

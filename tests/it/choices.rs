@@ -349,7 +349,7 @@ async fn the_command_line_and_the_api_do_the_same() {
     let id = world.operation(1).id.to_string();
     world.release_store().await;
     let arguments = ["operation:hold", &id, "--reason", "fraud is suspected"];
-    world.told(&arguments).await.ends(0).says("is held: nothing more of it is sent until somebody releases it");
+    world.told(&arguments).await.ends(0).says("is held: nothing more of it is sent until someone releases it");
     world.told(&arguments).await.ends(2).says("is held already");
     world.told(&["operation:hold", &id]).await.ends(2).says("--reason");
     let mut running = Running::start(world.cashout(&["serve"]));

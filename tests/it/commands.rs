@@ -170,7 +170,7 @@ async fn help_is_no_mistake_and_a_wrong_option_is_one() {
 async fn arguments_that_make_no_sense_are_refused_before_anything_is_done() {
     let world = World::new().await;
     world.release_store().await;
-    world.told(&["vendor:process", "lately"]).await.ends(2).says("'lately' is no point in time").says("24h, 7d");
+    world.told(&["vendor:process", "lately"]).await.ends(2).says("'lately' is not a point in time").says("24h, 7d");
     world.told(&["cashout:generate", "2001-01-11"]).await.ends(2).says("paid by the previous system");
     world.told(&["cashout:generate", "2999-01-11"]).await.ends(2).says("has not begun");
     world.told(&["cashout:generate", "2999-01-12"]).await.ends(2);

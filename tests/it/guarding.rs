@@ -56,7 +56,7 @@ async fn ctrl_c_comes_to_both_and_is_one_wish_to_stop() {
     let (running, _) = serving(&world).await;
     running.signal_worker("INT");
     running.signal("INT");
-    running.end().await.ends(0).says("stopping as soon as");
+    running.end().await.ends(0).says("stopping at the next safe point");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -216,7 +216,7 @@ async fn refusals_are_listed_and_end_with_1_and_the_next_run_with_0() {
     let refusal = Refusal::code(Endpoint::Transfer, 3).about(&wallet_of(2)).error("amount", "is too small");
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal.clone()));
     let told = world.told(&["cashout:transfer"]).await;
-    told.ends(1).says("cashout:transfer: partly (2 of 2)").says("1  requested, 10.00 EUR").says("1  with trouble");
+    told.ends(1).says("cashout:transfer: partly (2 of 2)").says("1  requested, 10.00 EUR").says("1  failed:");
     told.says("shop 2, voucher 2: the transfer was refused: HiPay found a parameter invalid (code 3");
     told.says("amount: is too small");
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));

@@ -98,7 +98,7 @@ async fn commands_work_through_the_service_and_tell_the_same() {
     let check = world.told(&["check", "--json"]).await.ends(0).json();
     assert_eq!(check["ok"], true);
     world.told(&["check", "--rebind", "--yes"]).await.ends(75).says("stop it, run `cashout check --rebind`");
-    world.told(&["serve"]).await.ends(75).says("a cashout service is at work on");
+    world.told(&["serve"]).await.ends(75).says("a cashout service is already running on");
 
     let (mut world, _) = stopped(world, service).await;
     world.release_store().await;
@@ -115,9 +115,9 @@ async fn who_comes_while_it_runs_waits_joins_or_leaves() {
     let first = Running::start(world.cashout(&["cashout:transfer"]));
     reached(&mut held).await;
     let mut second = Running::start(world.cashout(&["cashout:transfer"]));
-    second.says("is running already (batch").await;
+    second.says("is already running (batch").await;
     let mut third = Running::start(world.cashout(&["cashout:transfer", "--json"]));
-    third.says("is queued already as batch").await;
+    third.says("is already queued as batch").await;
     world.told(&["cashout:transfer", "--no-wait"]).await.ends(75).says("is running or queued already");
     // Another batch does not wait for it.
     world.told(&["cashout:withdraw"]).await.ends(0);
@@ -141,12 +141,12 @@ async fn ctrl_c_stops_the_batch_of_who_alone_asked_for_it() {
     reached(&mut held).await;
     // A waiting one is dequeued at once.
     let mut waiting = Running::start(world.cashout(&["cashout:transfer"]));
-    waiting.says("is running already").await;
+    waiting.says("is already running").await;
     waiting.signal("INT");
     waiting.end().await.ends(130).says("cashout:transfer: interrupted");
 
     running.signal("INT");
-    running.says("stopping as soon as what is in hand is safe").await;
+    running.says("stopping at the next safe point").await;
     held.release();
     running.end().await.ends(130).says("cashout:transfer: interrupted").says("left; run the same command again");
     let (world, transfers) = stopped(world, service).await;
@@ -163,12 +163,12 @@ async fn a_batch_goes_on_without_one_of_many_and_without_who_vanishes() {
     let first = Running::start(world.cashout(&["cashout:transfer"]));
     reached(&mut held).await;
     let mut second = Running::start(world.cashout(&["cashout:transfer"]));
-    second.says("is running already").await;
+    second.says("is already running").await;
     let mut third = Running::start(world.cashout(&["cashout:transfer"]));
-    third.says("is queued already").await;
+    third.says("is already queued").await;
     for leaving in [third, second] {
         leaving.signal("INT");
-        leaving.end().await.ends(130).says("others asked for this batch too: it goes on");
+        leaving.end().await.ends(130).says("others requested this batch too: it continues");
     }
     first.signal("KILL");
     assert_eq!(first.end().await.code, None);
@@ -189,7 +189,7 @@ async fn killed_in_the_middle_it_shows_so_and_what_was_queued_runs_after_the_res
     let running = Running::start(world.cashout(&["cashout:transfer"]));
     reached(&mut held).await;
     let mut waiting = Running::start(world.cashout(&["cashout:transfer"]));
-    waiting.says("is running already").await;
+    waiting.says("is already running").await;
     service.signal("KILL");
     assert_eq!(service.end().await.code, None);
     for client in [running, waiting] {
@@ -216,7 +216,7 @@ async fn a_service_that_stops_brings_the_batch_of_a_command_to_a_safe_point() {
     let running = Running::start(world.cashout(&["cashout:transfer"]));
     reached(&mut held).await;
     let mut waiting = Running::start(world.cashout(&["cashout:transfer"]));
-    waiting.says("is running already").await;
+    waiting.says("is already running").await;
     service.signal("TERM");
     waiting.end().await.ends(75).says("it stays queued, and runs after the next start");
     held.release();

@@ -54,10 +54,10 @@ async fn stopped_by(signal: &str) {
     let mut running = Running::start(world.cashout(&["cashout:transfer"]));
     assert!(third.reached().await);
     running.signal(signal);
-    running.says("stopping as soon as what is in hand is safe").await;
+    running.says("stopping at the next safe point").await;
     third.release();
     let told = running.end().await;
-    told.ends(130).says("cashout:transfer: interrupted").says("left; run the same command again to go on");
+    told.ends(130).says("cashout:transfer: interrupted").says("left; run the same command again to continue");
 
     world.restart().await;
     let batch = transfer_batch(&world);
@@ -89,7 +89,7 @@ async fn a_second_signal_ends_it_at_once_and_nothing_is_paid_twice_or_lost() {
     let mut running = Running::start(world.cashout(&["cashout:transfer"]));
     assert!(third.reached().await);
     running.signal("INT");
-    running.says("once more to stop at once").await;
+    running.says("repeat to stop at once").await;
     running.signal("TERM");
     let told = running.end().await;
     told.ends(130);

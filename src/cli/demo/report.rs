@@ -82,7 +82,7 @@ pub(super) fn print_report(told: &DemoReport, arguments: &DemoArgs, took: Durati
             vec![batch.command.clone(), batch.total.to_string(), batch.failed.to_string(), counts.join(", ")]
         })
         .collect();
-    print(&table(&["Batch", "Items", "Trouble", "What came of it"], &rows, &[1, 2]))?;
+    print(&table(&["Batch", "Items", "Failed", "Result"], &rows, &[1, 2]))?;
 
     let rows: Vec<Vec<String>> = told
         .statuses
@@ -108,8 +108,8 @@ pub(super) fn print_report(told: &DemoReport, arguments: &DemoArgs, took: Durati
     print(
         "\nWhere to look next:\n  cashout --help                      every command\n  \
          config/parameters.yml               every setting, with its default\n  \
-         cashout check --config FILE         what is wrong with your own settings, and the mend\n  \
-         cashout demo                        the same marketplace, alive, with its dashboard\n  \
+         cashout check --config FILE         problems in your own settings, and their remedies\n  \
+         cashout demo                        the same marketplace, running, with its dashboard\n  \
          cashout demo --once --seed 2 --fault-rate 10   another one, on a bad line",
     )
 }

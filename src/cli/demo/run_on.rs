@@ -143,7 +143,7 @@ async fn live(
 
     // The past runs in this process, in which time jumps.
     if !global.json {
-        notice("the marketplace lives through some weeks first; that takes some seconds");
+        notice("some weeks of the marketplace are simulated first; that takes some seconds");
     }
     let lived: Result<bool, Failed> = tokio::select! {
         () = signals.next() => Ok(false),
@@ -169,7 +169,7 @@ async fn live(
                 () = signals.next() => Ok(()),
             };
             if !global.json {
-                notice("stopping as soon as what is in hand is safe; once more to stop at once");
+                notice("stopping at the next safe point; repeat to stop at once");
             }
             let stopped = tokio::select! {
                 stopped = service.stop() => stopped,
@@ -209,7 +209,7 @@ async fn stop_in_order(
         () = signals.next() => Ok(false),
         // No important data is lost: all of it is a demo.
         () = tokio::time::sleep(STOP_TIMEOUT) => {
-            let late = format!("what was in hand did not end within {} s", STOP_TIMEOUT.as_secs());
+            let late = format!("work in progress did not end within {} s", STOP_TIMEOUT.as_secs());
             Err(Failed::new(Exit::Machine, late))
         }
     }
@@ -243,9 +243,9 @@ fn print_address(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &San
     }
     let day = Duration::from_hours(24).checked_div(arguments.speed).unwrap_or_default();
     print(&format!(
-        "A marketplace of {} shops is alive on this machine; a day passes in {day:.0?}, and no money moves.\n\n\
+        "A marketplace of {} shops is running on this machine; a day passes in {day:.0?}, and no money moves.\n\n\
          Dashboard  {dashboard}\nLogin      {login}\nPassword   {password}\n\n\
-         Under Settings a new version waits to be installed, for you to try. Ctrl-C ends it; nothing of it is kept.",
+         Under Settings you can try the installation of a new version. Ctrl-C ends the demo; nothing is kept.",
         arguments.shops
     ))
 }

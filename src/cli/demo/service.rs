@@ -140,8 +140,8 @@ fn later_versions() -> [(Version, &'static str); 2] {
         (
             next,
             "## A new version\n\nThe same again, as a new version. While it is installed, batches wait, notifications \
-             are taken, and nobody is refused:\n\n- the package is checked\n- the store is copied\n- the new release is \
-             tried\n- and where it does not answer, this one comes back",
+             are accepted, and no request is refused:\n\n- the package is checked\n- the store is copied\n- the \
+             new release is tried\n- if it does not answer, this one is restored",
         ),
     ]
 }
@@ -223,7 +223,7 @@ impl DemoService {
     /// Waits until the service ends by itself, which it is not meant to do.
     pub(super) async fn wait_for_end(&mut self) -> Failed {
         let last = (&mut self.ended).await.unwrap_or_default();
-        Failed::new(Exit::Machine, format!("the demo's service has ended by itself:\n{last}"))
+        Failed::new(Exit::Machine, format!("the demo's service ended unexpectedly:\n{last}"))
     }
 
     /// Stops the service in an orderly way; returns false if that takes too long.
