@@ -54,6 +54,8 @@ async fn one_operation_says_why_it_was_not_paid_and_is_sent_once_that_is_mended(
     browser.screenshot("operation-failed").await;
     browser.click("Retry").await;
     browser.sees("1 operation").await;
+    // The button has the name of the link that led here.
+    browser.sees("Nothing is paid twice").await;
     browser.click("Retry").await;
     browser.sees("1 operation will be retried.").await;
     browser.click("Back").await;
