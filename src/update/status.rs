@@ -81,6 +81,7 @@ impl UpdateStatus {
 
 /// The reason why something was refused, undone or is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Reason)]
 pub struct UpdateReason {
     /// Key of the reason, for translations: `signature`, `disk_full`.
     pub kind: String,
@@ -136,6 +137,7 @@ impl fmt::Display for UpdateReason {
 
 /// An update under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Attempt)]
 pub struct UpdateAttempt {
     /// Version before the attempt.
     pub from: String,
@@ -171,6 +173,7 @@ pub struct StepTaken {
 
 /// The steps of an attempt, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(as = Step)]
 #[serde(rename_all = "snake_case")]
 pub enum UpdateStep {
     /// Check of the package against the compiled-in keys, and its unpacking.
@@ -217,6 +220,7 @@ impl UpdateStep {
 
 /// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Outcome)]
 #[serde(rename_all = "snake_case")]
 pub enum UpdateOutcome {
     /// New release in use.
@@ -247,6 +251,7 @@ impl UpdateOutcome {
 
 /// A completed attempt: a line of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Past)]
 pub struct PastUpdate {
     /// Version before the attempt.
     pub from: String,

@@ -38,6 +38,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A batch to enqueue.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewBatch)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchRequest {
     /// Command to run.

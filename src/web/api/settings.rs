@@ -16,6 +16,7 @@ use crate::web::problem::{Problem, ProblemBody};
 
 /// The settings that can be changed.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Settings)]
 pub(super) struct SettingsBody {
     /// Changeable settings.
     items: Vec<SettingItem>,
