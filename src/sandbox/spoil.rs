@@ -15,7 +15,7 @@ use super::json::Json;
 use super::server::respond;
 use super::wire::Switch;
 
-const HANG_AT_MOST: Duration = Duration::from_secs(30);
+const MAX_HANG: Duration = Duration::from_secs(30);
 const OVERSIZED_BYTES: u64 = 64 * 1024 * 1024;
 /// Number of pieces of a slow body.
 const SLOW_PIECES: usize = 20;
@@ -42,7 +42,7 @@ pub(super) async fn spoil(kind: FaultKind, answer: Answer, switch: &Switch, stop
         FaultKind::Hang => {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(HANG_AT_MOST) => {}
+                () = tokio::time::sleep(MAX_HANG) => {}
             }
             switch.cut();
             respond(answer)

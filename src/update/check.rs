@@ -24,7 +24,7 @@ use crate::store::{Store, StoreError, View};
 /// Key of the document that keeps the last check.
 const DOCUMENT: &str = "update/last_check";
 /// Time for which an answer is valid.
-const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(24);
+const CHECK_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 /// Delay of the next check after a failed one.
 const RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
@@ -238,7 +238,7 @@ impl Updates {
         let config = self.settings.get();
         if missing(&config.update).is_some() {
             // No check is possible until a setting changes.
-            return Ok(self.later(CHECK_EVERY));
+            return Ok(self.later(CHECK_INTERVAL));
         }
         let Some(last) = self.last().await? else { return Ok(Timestamp::MIN) };
         let now = self.clock.now();
@@ -251,7 +251,7 @@ impl Updates {
                 (*until, SignedDuration::ZERO)
             }
             Some(_) => (Timestamp::MIN, RETRY_INTERVAL),
-            None => (Timestamp::MIN, CHECK_EVERY),
+            None => (Timestamp::MIN, CHECK_INTERVAL),
         };
         Ok(last.checked_at.checked_add(span).unwrap_or(Timestamp::MAX).max(asked))
     }

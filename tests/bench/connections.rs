@@ -29,7 +29,7 @@ const BLOCKS: usize = 3;
 const HALF_BODIES: u64 = 200;
 const HALF_BODIES_FOR: Duration = Duration::from_secs(20);
 /// Upper bound on the wait for the release of the memory.
-const GIVEN_BACK_WITHIN: Duration = Duration::from_mins(1);
+const RETURN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The floods by name.
 const FLOODS: [(&str, &str); 3] =
@@ -54,7 +54,7 @@ pub(crate) fn measure(scale: Scale) {
         let ended = Instant::now();
         let after = loop {
             let now = machine::resident_mib_of(worker);
-            if now * 10 <= at_first * 12 || ended.elapsed() > GIVEN_BACK_WITHIN {
+            if now * 10 <= at_first * 12 || ended.elapsed() > RETURN_TIMEOUT {
                 break now;
             }
             block(program.address());

@@ -59,7 +59,7 @@ async fn sign_in(demo: &mut Running) -> Visitor {
     Visitor { base, cookie }
 }
 
-/// Why operations are held in the demo's past: every state in which something waits for a person.
+/// Reasons why operations are held in the demo's past: every state in which something waits for a person.
 const REASONS: [&str; 15] = [
     "Mirakl shows the voucher as paid",
     "another provider (MANGOPAY)",

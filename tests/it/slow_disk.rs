@@ -12,7 +12,7 @@ use crate::servers::free_port;
 use crate::world::{World, http, own_address};
 
 /// Time limit for reporting a trouble and, once it is over, its resolution.
-const TOLD_WITHIN: Duration = Duration::from_mins(2);
+const REPORT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// An strace that makes every flush of a process take seven seconds until it is ended.
 struct SlowDisk(Child);
@@ -41,7 +41,7 @@ async fn reported(receiver: &Receiver, types: &[&str]) {
         if about == types {
             return;
         }
-        assert!(begun.elapsed() < TOLD_WITHIN, "{about:?}, not {types:?}");
+        assert!(begun.elapsed() < REPORT_TIMEOUT, "{about:?}, not {types:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -62,7 +62,7 @@ async fn a_slow_disk_is_reported_once_and_resolved_while_pages_are_answered() {
     let ask = |token: &str| http().get(format!("http://{address}/api/v1/operations")).bearer_auth(token).send();
     let begun = Instant::now();
     while receiver.about("slow_disk").is_empty() {
-        assert!(begun.elapsed() < TOLD_WITHIN, "nothing is reported");
+        assert!(begun.elapsed() < REPORT_TIMEOUT, "nothing is reported");
         assert_eq!(ask("a-wrong-token-of-the-api").await.unwrap().status(), 401);
         let asked = Instant::now();
         assert_eq!(ask("a-token-of-the-api").await.unwrap().status(), 200);

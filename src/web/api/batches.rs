@@ -57,11 +57,11 @@ pub(super) struct BatchRequest {
     execution_date: Option<Date>,
     /// Replacement for `cycle.interval.before` (ISO 8601). Only for `cashout:generate`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "PT13H")]
+    #[schema(value_type = Option<String>, pattern = "^PT[0-9]{1,4}[HMS]$", example = "PT13H")]
     before: Option<SignedDuration>,
     /// Replacement for `cycle.interval.after` (ISO 8601). Only for `cashout:generate`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "PT13H")]
+    #[schema(value_type = Option<String>, pattern = "^PT[0-9]{1,4}[HMS]$", example = "PT13H")]
     after: Option<SignedDuration>,
     /// False to refuse the request while a batch of this kind runs or is queued.
     #[serde(default = "yes")]

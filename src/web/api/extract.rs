@@ -4,8 +4,9 @@ use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
 
 use crate::text::message::msg;
 use crate::web::problem::Problem;
@@ -47,4 +48,11 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalB
         let request = Request::from_parts(parts, axum::body::Body::from(body));
         Body::from_request(request, state).await.map(|Body(body)| Self(body))
     }
+}
+
+/// Reads a whole number, which JSON may write with a fraction of zero.
+pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = Number::deserialize(deserializer)?.to_string();
+    let whole = number.strip_suffix(".0").unwrap_or(&number);
+    whole.parse().map_err(|_| D::Error::custom(format!("{number} is not a whole number")))
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::extract::Body;
+use super::extract::{Body, whole_number};
 use crate::domain::vendor::Vendor;
 use crate::jobs::{self, WalletChange};
 use crate::store::View;
@@ -21,6 +21,7 @@ use crate::web::problem::{Problem, ProblemBody};
 #[serde(deny_unknown_fields)]
 pub(super) struct NewWallet {
     /// ID of the wallet at HiPay.
+    #[serde(deserialize_with = "whole_number")]
     hipay_id: u64,
     /// Reason in words, kept with the vendor.
     reason: String,
