@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::domain::voucher::VoucherSource;
@@ -351,7 +352,8 @@ pub struct LogsConfig {
 }
 
 /// Severity of a log line, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LogLevel {
     /// Level 100; the numbers are those of the configuration.
@@ -411,16 +413,7 @@ impl LogLevel {
 
     /// Returns the name, in capitals.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Notice => "NOTICE",
-            Self::Warning => "WARNING",
-            Self::Error => "ERROR",
-            Self::Critical => "CRITICAL",
-            Self::Alert => "ALERT",
-            Self::Emergency => "EMERGENCY",
-        }
+        self.into()
     }
 }
 

@@ -11,6 +11,7 @@ mod reference;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
@@ -21,7 +22,8 @@ pub use notice_relation::{CLOCK_DIFFERENCE_LIMIT, NoticeRelation, is_known, is_l
 pub use reference::{ReferenceParts, prefix, reference, split_number};
 
 /// State of an attempt, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
     /// Committed and perhaps sent; the outcome is unknown.
@@ -46,14 +48,7 @@ impl AttemptState {
 
     /// Returns the name used in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Sending => "sending",
-            Self::Requested => "requested",
-            Self::Captured => "captured",
-            Self::Refused => "refused",
-            Self::Ended => "ended",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

@@ -6,7 +6,6 @@
 //!
 //! Pure.
 
-mod card_data;
 mod form;
 mod json;
 mod xml;
@@ -17,6 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::domain::pii::card_data;
 use crate::text::message::{Message, msg};
 
 /// Maximum number of fields kept; HiPay's notifications have about sixty, and a dozen for each line of a basket.

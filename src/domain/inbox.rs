@@ -7,13 +7,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::text::message::{self, Message};
 use crate::text::word_by_name;
 
 /// HiPay platform and subject of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
     /// Marketplace: accounts, documents, transfers, withdrawals.
@@ -33,17 +35,13 @@ impl NotificationKind {
 
     /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Wallet => "wallet",
-            Self::Payment => "payment",
-            Self::Settlement => "settlement",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
 /// Processing state of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationState {
     /// Stored and answered; not processed yet.
@@ -68,14 +66,7 @@ impl NotificationState {
 
     /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Waiting => "waiting",
-            Self::Applied => "applied",
-            Self::Ignored => "ignored",
-            Self::Unmatched => "unmatched",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// Returns true while the notification still has to be processed.

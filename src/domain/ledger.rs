@@ -11,6 +11,7 @@ mod tests;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::domain::attempt::{ReferenceParts, TransactionState};
@@ -19,7 +20,8 @@ use crate::domain::operation::{Beneficiary, PaymentKind};
 use crate::text::word_by_name;
 
 /// Relation of an entry of HiPay's ledger to the operations of this store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerMatch {
     /// Transaction of an attempt of ours, with its amount.
@@ -41,13 +43,7 @@ impl LedgerMatch {
 
     /// Returns the name used in JSON and in filters.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Matched => "matched",
-            Self::Foreign => "foreign",
-            Self::Orphan => "orphan",
-            Self::Mismatch => "mismatch",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

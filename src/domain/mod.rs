@@ -13,6 +13,7 @@ pub mod notification;
 pub mod operation;
 pub mod payment;
 pub mod payment_kind;
+pub mod pii;
 pub mod refusal;
 pub mod session;
 pub mod settlement;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::text::message::{Argument, Message};
@@ -32,7 +33,8 @@ impl PaymentKind {
 }
 
 /// Payee of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Beneficiary {
     /// The seller.
@@ -47,10 +49,7 @@ impl Beneficiary {
 
     /// Returns the name used in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Vendor => "vendor",
-            Self::Operator => "operator",
-        }
+        self.into()
     }
 }
 

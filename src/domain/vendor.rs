@@ -7,6 +7,7 @@ mod warning;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::platform::secret::Secret;
@@ -117,7 +118,8 @@ pub struct Vendor {
 }
 
 /// Status of the wallet account on the dashboard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum WalletStatus {
     /// A wallet whose identification is not known yet.
@@ -136,12 +138,7 @@ impl WalletStatus {
 
     /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::NotCreated => "not_created",
-            Self::Identified => "identified",
-            Self::NotIdentified => "not_identified",
-        }
+        self.into()
     }
 }
 
@@ -302,7 +299,8 @@ pub enum DocumentValidation {
 }
 
 /// HiPay's status of an identification document, from its list of documents or from a notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DocumentStatus {
     /// -1: a type that HiPay needs and has no document of.
     Missing,
@@ -340,15 +338,7 @@ impl DocumentStatus {
 
     /// Returns the name used in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::New => "new",
-            Self::Waiting => "waiting",
-            Self::Validated => "validated",
-            Self::Refused => "refused",
-            Self::Deleted => "deleted",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

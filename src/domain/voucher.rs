@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 use thiserror::Error;
 use utoipa::ToSchema;
 
@@ -314,7 +315,8 @@ pub struct VoucherRecord {
 }
 
 /// A person's choice on a voucher that has not produced operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum VoucherChoice {
     /// Creation of its operations by the next run.
@@ -329,11 +331,7 @@ pub enum VoucherChoice {
 impl VoucherChoice {
     /// Returns the choice's word.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Settle => "settle",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
@@ -352,7 +350,8 @@ pub struct VoucherNote {
 }
 
 /// State of a voucher, used by the filters of lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum VoucherState {
     /// Operations created.
@@ -376,14 +375,7 @@ impl VoucherState {
 
     /// Returns the name used in JSON and in filters.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Operations => "operations",
-            Self::Held => "held",
-            Self::PaidElsewhere => "paid_elsewhere",
-            Self::OutsideCycles => "outside_cycles",
-            Self::NothingToPay => "nothing_to_pay",
-            Self::Gone => "gone",
-        }
+        self.into()
     }
 }
 

@@ -10,8 +10,9 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::line::FieldVisitor;
-use super::{LogLine, Logs, masked};
+use super::{LogLine, Logs};
 use crate::config::{Config, LogLevel};
+use crate::domain::pii::masked;
 use crate::platform::secret::Secret;
 
 /// Minimum length of a secret to be replaced; shorter ones are part of too many words.

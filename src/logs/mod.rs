@@ -15,7 +15,7 @@
 //! nevertheless, the configured secrets are found and replaced. Card numbers, IBANs and e-mail
 //! addresses are masked in every text, for every reader: support works with the numbers of shops,
 //! wallets and vouchers, which stay, and with the last four digits of an account, which are left.
-//! Mails are made of these lines, so a mail contains no more than the log. See [`masked`].
+//! Mails are made of these lines, so a mail contains no more than the log. See [`crate::domain::pii`].
 //!
 //! **When the store cannot keep up.** Lines wait in memory, 20,000 of them or 32 MiB. A quarter of
 //! that is for DEBUG, half for INFO and NOTICE, all of it for WARNING and worse, so that the less
@@ -27,7 +27,6 @@ mod alerts;
 mod layer;
 mod line;
 mod listing;
-mod mask;
 mod output_sink;
 mod queue;
 mod retention;
@@ -48,7 +47,6 @@ use tracing_subscriber::layer::SubscriberExt;
 pub use alerts::{AlertBatch, AlertGroup, Alerts, without_numbers};
 pub use line::LogLine;
 pub use listing::LogFilter;
-pub use mask::masked;
 pub use output_sink::Stream;
 pub use retention::{retain, trim};
 pub use style::Style;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::post::{Letter, PostError};
 use super::{Mail, compose};
 use crate::config::{Config, LogLevel};
-use crate::logs::masked;
+use crate::domain::pii::masked;
 use crate::platform::secret::Secret;
 use crate::remote::{ClientPolicy, builder, plain};
 

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 
 use super::channel::AlertChannel;
 use super::digest::Digest;
@@ -29,7 +30,8 @@ pub enum MailKind {
 }
 
 /// Delivery state of a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum MailState {
     /// Waiting for delivery to some or all recipients.
@@ -48,13 +50,7 @@ pub enum MailState {
 impl MailState {
     /// Returns the name in filters, in JSON and in metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Refused => "refused",
-            Self::GivenUp => "given_up",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

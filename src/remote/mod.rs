@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, StatusCode, Url, header};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use strum::IntoStaticStr;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -29,7 +30,8 @@ use crate::platform::telemetry;
 use crate::text::message::{Message, msg};
 
 /// The reason for a failed call, by what the caller must do.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum CallError {
     /// A request that did not reach the remote, or that the remote declined to process: try again.
     #[error("{reason}")]
@@ -83,11 +85,7 @@ impl CallError {
 
     /// Returns its name in metrics and traces.
     fn name(&self) -> &'static str {
-        match self {
-            Self::NotSent { .. } => "not_sent",
-            Self::Rejected(_) => "rejected",
-            Self::Unknown { .. } => "unknown",
-        }
+        self.into()
     }
 
     /// Returns true if the remote refused our credentials, so that no other call will work either.

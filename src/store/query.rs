@@ -10,7 +10,7 @@ use super::key::{Ordered, after_prefix};
 use super::record::Declared;
 use super::time_buckets::CountedRows;
 use super::view::{MAX_COUNTED, RowSource};
-use crate::platform::hex::hex;
+use crate::platform::hex::{hex, unhex};
 
 /// Filter, order and size of a page of a list.
 #[derive(Debug, Clone)]
@@ -201,7 +201,7 @@ impl Cursor {
 
     /// Returns the key if this is a cursor of this list.
     pub(super) fn key(&self, collection: &str, index: Option<&str>) -> Option<Vec<u8>> {
-        let bytes = unhex(&self.0)?;
+        let bytes = unhex(self.0.as_bytes())?;
         let (given, key) = bytes.split_first_chunk()?;
         (u32::from_be_bytes(*given) == mark(key, collection, index)).then(|| key.to_vec())
     }
@@ -211,13 +211,6 @@ impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    rest.is_empty().then_some(())?;
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 /// Computes a checksum that distinguishes this list's cursors from those of another and from mistyped text

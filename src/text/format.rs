@@ -159,5 +159,20 @@ impl Texts {
     }
 }
 
+/// Returns a text of foreign origin on one line of at most `most` characters, the last one an ellipsis if it is cut.
+/// Control characters become blanks, and characters that change the direction of writing are dropped: the author may
+/// want to fake another line, or to move the cursor of a reader's terminal.
+pub fn one_line(text: &str, most: usize) -> String {
+    let changes_direction = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut letters = text.chars().filter(|letter| !changes_direction(*letter));
+    let mut line: String =
+        letters.by_ref().take(most).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if letters.next().is_some() {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ mod word;
 
 pub(crate) use catalog::assert_message;
 pub use catalog::{TextArgument, Texts};
-pub use format::{WrittenAmount, plain_decimal};
+pub use format::{WrittenAmount, one_line, plain_decimal};
 pub use locale::Locale;
 pub use word::Word;
 pub(crate) use word::word_by_name;

@@ -15,6 +15,7 @@ use super::UpdateObstacle;
 use crate::config::UpdateConfig;
 use crate::platform::secret::Secret;
 use crate::remote::{self, ClientPolicy, JSON_LIMIT, USER_AGENT, innermost, plain};
+use crate::text::one_line;
 
 /// Upper bound on the pages of the list of releases; later pages are ignored.
 const MAX_PAGES: u32 = 10;
@@ -187,7 +188,7 @@ fn text<'headers>(headers: &'headers HeaderMap, name: &str) -> Option<&'headers 
 fn words(body: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let message = json.get("message").and_then(serde_json::Value::as_str).unwrap_or("no reason");
-    message.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).take(MAX_QUOTE_LENGTH).collect()
+    one_line(message, MAX_QUOTE_LENGTH)
 }
 
 /// Returns an obstacle with the innermost cause, in one line: it contains no address.

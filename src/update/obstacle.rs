@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::text::message::{Argument, Message, msg};
 
 /// An obstacle to the check for an update or to its download.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum UpdateObstacle {
     /// Missing `update.repository`.
@@ -116,28 +118,7 @@ pub enum UpdateObstacle {
 impl UpdateObstacle {
     /// Returns the obstacle's name in JSON.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::NoRepository => "no_repository",
-            Self::NoToken => "no_token",
-            Self::TokenRefused => "token_refused",
-            Self::NotFound { .. } => "not_found",
-            Self::Forbidden { .. } => "forbidden",
-            Self::LimitReached { .. } => "limit_reached",
-            Self::NoAsset { .. } => "no_asset",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Failed { .. } => "failed",
-            Self::TooLarge { .. } => "too_large",
-            Self::NoRoom { .. } => "no_room",
-            Self::NotAsTold { .. } => "not_as_told",
-            Self::Broken { .. } => "broken",
-            Self::Folder { .. } => "folder",
-            Self::Busy { .. } => "busy",
-            Self::NotOffered { .. } => "not_offered",
-            Self::NotNewer { .. } => "not_newer",
-            Self::NoGuard { .. } => "no_guard",
-            Self::Stopping => "stopping",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// Returns the message, which names the way out; moments are shown in `zone`.

@@ -8,10 +8,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::text::Texts;
 use crate::text::message::Message;
+use crate::text::one_line;
 
 /// Number of past attempts that the worker is given.
 pub const MAX_PAST_REPORTED: usize = 20;
@@ -95,7 +97,11 @@ pub struct UpdateReason {
 impl UpdateReason {
     /// Creates a reason without details. Overlong text is cut: it may come from a worker or a release.
     pub fn new(kind: &str, sentence: impl Into<String>) -> Self {
-        Self { kind: cut(kind, MAX_NAME), sentence: cut(&sentence.into(), MAX_SENTENCE), details: BTreeMap::new() }
+        Self {
+            kind: one_line(kind, MAX_NAME),
+            sentence: one_line(&sentence.into(), MAX_SENTENCE),
+            details: BTreeMap::new(),
+        }
     }
 
     /// Cuts the parts that exceed their bounds.
@@ -103,16 +109,16 @@ impl UpdateReason {
     pub fn bounded(self) -> Self {
         let details = self.details.into_iter().take(MAX_DETAILS);
         Self {
-            kind: cut(&self.kind, MAX_NAME),
-            sentence: cut(&self.sentence, MAX_SENTENCE),
-            details: details.map(|(name, what)| (cut(&name, MAX_NAME), cut(&what, MAX_SENTENCE))).collect(),
+            kind: one_line(&self.kind, MAX_NAME),
+            sentence: one_line(&self.sentence, MAX_SENTENCE),
+            details: details.map(|(name, what)| (one_line(&name, MAX_NAME), one_line(&what, MAX_SENTENCE))).collect(),
         }
     }
 
     /// Adds a value that the message contains.
     #[must_use]
     pub fn with(mut self, name: &str, what: impl fmt::Display) -> Self {
-        self.details.insert(cut(name, MAX_NAME), cut(&what.to_string(), MAX_SENTENCE));
+        self.details.insert(one_line(name, MAX_NAME), one_line(&what.to_string(), MAX_SENTENCE));
         self
     }
 }
@@ -157,7 +163,7 @@ impl UpdateAttempt {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.steps.truncate(MAX_STEPS);
-        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(&name, MAX_NAME));
+        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| one_line(&name, MAX_NAME));
         Self { from, to, asked_by, ..self }
     }
 }
@@ -172,7 +178,8 @@ pub struct StepTaken {
 }
 
 /// The steps of an attempt, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[schema(as = Step)]
 #[serde(rename_all = "snake_case")]
 pub enum UpdateStep {
@@ -204,22 +211,13 @@ impl UpdateStep {
 
     /// Returns the outcome's name in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Preflight => "preflight",
-            Self::BackUp => "back_up",
-            Self::Drain => "drain",
-            Self::Swap => "swap",
-            Self::Trial => "trial",
-            Self::GuardTrial => "guard_trial",
-            Self::RollBack => "roll_back",
-            Self::Other => "other",
-        }
+        self.into()
     }
 }
 
 /// The outcome of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[schema(as = Outcome)]
 #[serde(rename_all = "snake_case")]
 pub enum UpdateOutcome {
@@ -239,13 +237,7 @@ pub enum UpdateOutcome {
 impl UpdateOutcome {
     /// Returns the outcome's name in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Committed => "committed",
-            Self::RolledBack => "rolled_back",
-            Self::Refused => "refused",
-            Self::Interrupted => "interrupted",
-            Self::Other => "other",
-        }
+        self.into()
     }
 }
 
@@ -285,14 +277,14 @@ impl PastUpdate {
     pub fn bounded(mut self) -> Self {
         self.steps.truncate(MAX_STEPS);
         self.lines.truncate(MAX_LINES_KEPT);
-        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| cut(&name, MAX_NAME));
+        let [from, to, asked_by] = [self.from, self.to, self.asked_by].map(|name| one_line(&name, MAX_NAME));
         Self {
             from,
             to,
             asked_by,
-            digest: self.digest.map(|digest| cut(&digest, MAX_NAME)),
+            digest: self.digest.map(|digest| one_line(&digest, MAX_NAME)),
             reason: self.reason.map(UpdateReason::bounded),
-            lines: self.lines.iter().map(|line| cut(line, MAX_LINE_LENGTH)).collect(),
+            lines: self.lines.iter().map(|line| one_line(line, MAX_LINE_LENGTH)).collect(),
             ..self
         }
     }
@@ -300,13 +292,7 @@ impl PastUpdate {
 
 /// Returns a name as it may be written into a journal or a log: at most `MAX_NAME` characters, in one line.
 pub fn name_of(text: &str) -> String {
-    cut(text, MAX_NAME)
-}
-
-/// Returns the first `most` characters, in one line: their author may want to fake another line, or to move the cursor
-/// of a reader's terminal.
-fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    one_line(text, MAX_NAME)
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::metrics::counter;
 use axum::http::StatusCode;
 use axum::response::Response;
+use strum::IntoStaticStr;
 
 use crate::platform::metrics;
 
 /// Reason for refusing a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Why {
     /// A missing or wrong signature.
     Forged,
@@ -37,12 +39,7 @@ impl Why {
 
     /// Returns the name in metrics and texts.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Forged => "forged",
-            Self::Unreadable => "unreadable",
-            Self::TooLarge => "too_large",
-            Self::TurnedAway => "turned_away",
-        }
+        self.into()
     }
 }
 

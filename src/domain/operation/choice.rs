@@ -1,12 +1,14 @@
 //! A person's decisions about an operation, and the cases in which a decision would change nothing.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::{Hold, Operation, Status};
 use crate::text::message::{Message, msg};
 
 /// A person's choice on an operation (rules, number 12 of "Money never moves twice").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(tag = "choice", rename_all = "snake_case")]
 pub enum OperationChoice {
     /// Another try by the next run.
@@ -30,14 +32,7 @@ pub enum OperationChoice {
 impl OperationChoice {
     /// Returns the choice's word.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Hold => "hold",
-            Self::Release => "release",
-            Self::Settle => "settle",
-            Self::Accept { .. } => "accept",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// Returns true if the choice requires a reason.

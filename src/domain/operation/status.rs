@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::IntoStaticStr;
 use thiserror::Error;
 use utoipa::ToSchema;
 
@@ -13,7 +14,8 @@ use crate::text::Word;
 use crate::text::message::{Message, msg};
 
 /// Status of an operation. The numbers are those of the product's documentation; stores and exports use them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// 1: created from a voucher, nothing sent.
     Created,
@@ -133,26 +135,7 @@ impl Status {
 
     /// Returns the name in the product's documentation.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Created => "CREATED",
-            Self::AdjustedOperations => "ADJUSTED_OPERATIONS",
-            Self::TransferSuccess => "TRANSFER_SUCCESS",
-            Self::TransferRequested => "TRANSFER_REQUESTED",
-            Self::WithdrawRequested => "WITHDRAW_REQUESTED",
-            Self::WithdrawSuccess => "WITHDRAW_SUCCESS",
-            Self::TransferSending => "TRANSFER_SENDING",
-            Self::WithdrawSending => "WITHDRAW_SENDING",
-            Self::InvalidAmount => "INVALID_AMOUNT",
-            Self::TransferVendorDisabled => "TRANSFER_VENDOR_DISABLED",
-            Self::WithdrawVendorDisabled => "WITHDRAW_VENDOR_DISABLED",
-            Self::WithdrawFailed => "WITHDRAW_FAILED",
-            Self::WithdrawCanceled => "WITHDRAW_CANCELED",
-            Self::TransferFailed => "TRANSFER_FAILED",
-            Self::TransferNegative => "TRANSFER_NEGATIVE",
-            Self::WithdrawNegative => "WITHDRAW_NEGATIVE",
-            Self::WithdrawPaymentBlocked => "WITHDRAW_PAYMENT_BLOCKED",
-            Self::Unknown(_) => "UNKNOWN",
-        }
+        self.into()
     }
 
     /// Returns true if the operation was not paid for a reason that someone may want to look into: KO in the dashboard.
@@ -217,7 +200,8 @@ impl<'de> Deserialize<'de> for Status {
 }
 
 /// One of the two status columns of the dashboard, with the names that its filters use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
     /// Not started.
@@ -290,19 +274,7 @@ impl Column {
 
     /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Ok => "ok",
-            Self::Requested => "requested",
-            Self::Sending => "sending",
-            Self::Failed => "failed",
-            Self::InsufficientFunds => "insufficient_funds",
-            Self::Canceled => "canceled",
-            Self::VendorDisabled => "vendor_disabled",
-            Self::PaymentBlocked => "payment_blocked",
-            Self::Adjusted => "adjusted",
-            Self::InvalidAmount => "invalid_amount",
-        }
+        self.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::text::Word;
@@ -17,7 +18,8 @@ use std::borrow::Cow;
 pub struct PaymentStatus(pub u32);
 
 /// Meaning of a status for a merchant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentOutcome {
     /// Paid or to be paid by the customer; it may have been refunded since.
@@ -38,13 +40,7 @@ impl PaymentOutcome {
 
     /// Returns the name used in filters and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Pending => "pending",
-            Self::Declined => "declined",
-            Self::Disputed => "disputed",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Problems that a run finds with a vendor, in a form that can be rendered in any language.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::domain::refusal::Refusal;
 use crate::text::message::{self, Message};
 
 /// Kind of a problem with a vendor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "snake_case")]
 pub enum VendorProblem {
     /// A shop without an e-mail.
@@ -137,36 +139,7 @@ impl VendorProblem {
 
     /// Returns the name used in message ids.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::NoEmail => "no-email",
-            Self::UnknownCountry => "unknown-country",
-            Self::EmailTaken => "email-taken",
-            Self::EmailOfMarketplace => "email-of-marketplace",
-            Self::WalletOfOtherShop => "wallet-of-other-shop",
-            Self::SeveralWallets => "several-wallets",
-            Self::WalletNotSettled => "wallet-not-settled",
-            Self::WalletGone => "wallet-gone",
-            Self::WalletReplaced => "wallet-replaced",
-            Self::EmailNotChanged => "email-not-changed",
-            Self::CallbackNotChanged => "callback-not-changed",
-            Self::DocumentFile => "document-file",
-            Self::DocumentNotSent => "document-not-sent",
-            Self::DocumentContent => "document-content",
-            Self::DocumentBack => "document-back",
-            Self::DocumentsNotListed => "documents-not-listed",
-            Self::BankDetailsUnread => "bank-details-unread",
-            Self::NoBankDetails => "no-bank-details",
-            Self::IbanWrong => "iban-wrong",
-            Self::BicWrong => "bic-wrong",
-            Self::NoBankProof => "no-bank-proof",
-            Self::BankProofUsed => "bank-proof-used",
-            Self::BankProofUnread => "bank-proof-unread",
-            Self::BankProofContent => "bank-proof-content",
-            Self::BankDetailsNotTaken => "bank-details-not-taken",
-            Self::MiraklNotChanged => "mirakl-not-changed",
-            Self::BlockedByOthers => "blocked-by-others",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

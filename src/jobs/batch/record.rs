@@ -6,6 +6,7 @@ use ::metrics::counter;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::IntoStaticStr;
 use utoipa::ToSchema;
 
 use crate::domain::money::Amount;
@@ -17,7 +18,8 @@ use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
 /// State of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
     /// Waiting for its turn; survives a restart.
@@ -49,15 +51,7 @@ impl BatchState {
 
     /// Returns the name in filters and in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Partly => "partly",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

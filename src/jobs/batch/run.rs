@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::money::Amount;
+use crate::domain::pii::masked;
 use crate::jobs::JobError;
 use crate::jobs::batch::record::{BatchRecord, BatchState, Failure, Subject};
-use crate::logs::{masked, without_numbers};
+use crate::logs::without_numbers;
 use crate::platform::telemetry;
 use crate::store::StoreError;
 use crate::text::message::Message;

@@ -9,11 +9,11 @@ use opentelemetry::KeyValue;
 
 use crate::domain::inbox::{Notification, NotificationKind, NotificationOutcome};
 use crate::domain::operation::Operation;
+use crate::domain::pii::masked;
 use crate::jobs::batch::trace::{attributes_of, trace_of};
 use crate::jobs::inbox::payments;
 use crate::jobs::inbox::wallet_notices::{self, Dealt, OwnAccounts};
 use crate::jobs::{Context, JobError};
-use crate::logs::masked;
 use crate::platform::telemetry;
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};

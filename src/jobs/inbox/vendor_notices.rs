@@ -16,7 +16,7 @@ use crate::domain::inbox::{Notification, NotificationOutcome};
 use crate::domain::notification::{Meaning, WalletNotice};
 use crate::domain::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart, same_iban};
 use crate::jobs::inbox::drain::{due, settle};
-use crate::jobs::inbox::wallet_notices::{Dealt, Line, OwnAccounts, Severity, hipay_message, one_line, unreadable};
+use crate::jobs::inbox::wallet_notices::{Dealt, Line, OwnAccounts, Severity, hipay_message, quote, unreadable};
 use crate::jobs::vendor::bank::blocked_by_others;
 use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
@@ -174,7 +174,7 @@ fn document(
     hipay_type: Option<u32>,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
-    let said = notice.text("message").filter(|_| !valid).map(one_line).unwrap_or_default();
+    let said = notice.text("message").filter(|_| !valid).map(quote).unwrap_or_default();
     let query = Query::group("vendor", mirakl_id).descending().limit(MAX_DOCUMENTS);
     let of_type = |one: &SentDocument| Some(one.hipay_type) == hipay_type;
     let documents: Vec<_> = writer.page::<SentDocument>(&query)?.items.into_iter().filter(of_type).collect();

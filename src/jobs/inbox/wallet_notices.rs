@@ -17,9 +17,10 @@ use crate::jobs::payout::outcome::{FoundTransaction, adopt_late_execution, adopt
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
+use crate::text::one_line;
 
 /// Maximum length of HiPay's words in a message of ours, in characters.
-const WORDS: usize = 300;
+const MAX_QUOTE_LENGTH: usize = 300;
 
 /// HiPay IDs of the marketplace's own accounts.
 #[derive(Debug, Clone, Copy)]
@@ -102,13 +103,12 @@ impl Dealt {
 
 /// Returns HiPay's words on one line and of bounded length, or a default text if there are none.
 pub(crate) fn hipay_message(text: Option<&str>) -> Message {
-    text.map_or_else(|| msg!("no-reason"), |text| Message::quoting(one_line(text)))
+    text.map_or_else(|| msg!("no-reason"), |text| Message::quoting(quote(text)))
 }
 
 /// Returns HiPay's words on one line and of bounded length.
-pub(crate) fn one_line(text: &str) -> String {
-    let line: String = text.chars().take(WORDS).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if text.chars().nth(WORDS).is_some() { format!("{line}…") } else { line }
+pub(crate) fn quote(text: &str) -> String {
+    one_line(text, MAX_QUOTE_LENGTH)
 }
 
 /// Processes a notice that needs only the store.
@@ -127,7 +127,7 @@ pub(crate) fn process(
         Meaning::OtherTransaction => {
             let movement = Movement::from_notice(&notice, notification.id, notification.received_at);
             writer.put(&movement)?;
-            let (account, status) = (movement.account_id, one_line(&movement.status));
+            let (account, status) = (movement.account_id, quote(&movement.status));
             let message = match movement.amount {
                 Some(amount) => msg!("notice-moved", amount, account, status),
                 None => msg!("notice-moved-unknown", account, status),
@@ -136,7 +136,7 @@ pub(crate) fn process(
         }
         // Readable ones are processed elsewhere; this one is not readable.
         Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
-            let (operation, status) = (one_line(&notice.operation), one_line(&notice.status));
+            let (operation, status) = (quote(&notice.operation), quote(&notice.status));
             let message = msg!("notice-meaningless", operation, status);
             Ok(Dealt::logged(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
         }
@@ -337,7 +337,7 @@ fn shown_transaction(
             reference: attempt.reference.clone(),
             issuer_email: String::new(),
             recipient_email: String::new(),
-            refusal_reason: notice.text("message").map(one_line).unwrap_or_default(),
+            refusal_reason: notice.text("message").map(quote).unwrap_or_default(),
             kind: String::new(),
             label: String::new(),
             fees: None,

@@ -10,6 +10,7 @@ mod wire;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 
@@ -21,6 +22,7 @@ use crate::platform::secret::Secret;
 use crate::remote::multipart::Multipart;
 use crate::remote::{CallError, ClientPolicy, JSON_LIMIT, Rejection, Remote, RemoteAnswer, Silence, Unusable};
 use crate::text::message::{Message, msg};
+use crate::text::one_line;
 
 pub use identification::{Identification, KnownDocument};
 pub use types::*;
@@ -356,20 +358,9 @@ impl HiPay {
 }
 
 /// Escapes an id as one segment of a path.
-fn path_segment(id: &str) -> String {
-    let mut segment = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            segment.push(char::from(byte));
-        } else {
-            segment.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
-        }
-    }
-    segment
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
+fn path_segment(id: &str) -> impl std::fmt::Display + '_ {
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(id, ESCAPED)
 }
 
 fn decode<T: DeserializeOwned>(answer: RemoteAnswer) -> Result<T, CallError> {
@@ -454,19 +445,12 @@ fn sentence(code: Option<i64>, status: u16, envelope: &wire::Envelope) -> Messag
     }
 }
 
+/// Maximum length of a quotation of HiPay's words, in characters.
+const MAX_QUOTE_LENGTH: usize = 300;
+
 /// Returns HiPay's own words; empty if there are none.
 fn words(envelope: &wire::Envelope) -> String {
     let theirs = [envelope.message.text(), envelope.description.text()].into_iter().flatten().map(str::to_owned);
     let fields = Some(envelope.fields()).filter(|fields| !fields.is_empty());
-    theirs.chain(fields).map(|words| shown(&words)).collect::<Vec<_>>().join("; ")
-}
-
-/// Formats a remote's words on one line and of bounded length.
-fn shown(words: &str) -> String {
-    const LIMIT: usize = 300;
-    let line: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if line.chars().count() <= LIMIT {
-        return line;
-    }
-    line.chars().take(LIMIT).chain(['…']).collect()
+    theirs.chain(fields).map(|words| one_line(&words, MAX_QUOTE_LENGTH)).collect::<Vec<_>>().join("; ")
 }

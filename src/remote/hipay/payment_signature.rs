@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use crate::config::HashAlgorithm;
+use crate::platform::hex::unhex;
 use crate::platform::secret::Secret;
 
 /// The reason why a notification is not trusted. None reveals anything about the passphrase.
@@ -104,13 +105,6 @@ fn length(algorithm: HashAlgorithm) -> usize {
         HashAlgorithm::Sha256 => 32,
         HashAlgorithm::Sha512 => 64,
     }
-}
-
-fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    rest.is_empty().then_some(())?;
-    pairs.iter().map(|&[high, low]| u8::try_from(digit(high)? * 16 + digit(low)?).ok()).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
@@ -34,7 +35,8 @@ pub(in crate::web) struct VendorFilter {
 }
 
 /// A vendor's need for attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub(in crate::web) enum VendorStatus {
     /// No problem.
@@ -51,10 +53,7 @@ impl VendorStatus {
     }
 
     pub(in crate::web) fn name(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Warning => "warning",
-        }
+        self.into()
     }
 }
 

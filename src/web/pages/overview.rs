@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use strum::IntoStaticStr;
 
 use super::logs::tone;
 use super::notifications::refused_so_far;
@@ -34,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const WIDTH: u64 = 1_000;
 
 /// Stage that money has reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 enum MoneyStage {
     Withdrawn,
     Withdrawing,
@@ -71,14 +73,7 @@ impl MoneyStage {
     }
 
     fn name(self) -> &'static str {
-        match self {
-            Self::Withdrawn => "withdrawn",
-            Self::Withdrawing => "withdrawing",
-            Self::Transferred => "transferred",
-            Self::Transferring => "transferring",
-            Self::ToTransfer => "to-transfer",
-            Self::HeldBack => "held-back",
-        }
+        self.into()
     }
 }
 

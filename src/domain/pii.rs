@@ -1,12 +1,17 @@
-//! Last line of defence: masking of card numbers, IBANs and e-mail addresses in every line,
-//! regardless of its origin.
+//! Personal data that must not be kept: masking of card numbers, IBANs and e-mail addresses in every line of text, and
+//! of card numbers and security codes in what HiPay Enterprise sends.
 
+pub(super) mod card_data;
+
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use iban::Iban;
 
 /// Minimum number of digits of a card number or an IBAN.
 const MIN_DIGITS: usize = 8;
+/// Numbers of digits of a card number.
+const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
 
 /// Masks the card numbers (`400000******0001`), IBANs (`FR14…2606`) and e-mail addresses
 /// (`s…@shop.example`) in `text`.
@@ -37,45 +42,45 @@ pub fn masked(text: &str) -> String {
 /// Match at the start of `rest`: the number of characters and their replacement.
 type MaskedMatch = Option<(usize, String)>;
 
-/// Finds a card number: 13 to 19 digits with the right check digit, in one piece or in the groups
-/// that are printed on cards.
+/// Finds a card number: 13 to 19 digits with the right check digit, in one piece or in groups with the same separator
+/// between them. The longest match wins.
 fn card(rest: &[char]) -> MaskedMatch {
     let mut digits = String::new();
-    let mut groups = vec![0_usize];
-    let mut taken = 0;
+    // Ends of the groups: in `rest`, and in `digits`.
+    let mut ends = Vec::new();
+    let mut separator = None;
     for (at, &letter) in rest.iter().enumerate() {
+        let next = rest.get(at + 1).copied();
         if letter.is_ascii_digit() {
             digits.push(letter);
-            taken = at + 1;
-            if let Some(group) = groups.last_mut() {
-                *group += 1;
+            if next.is_none_or(|next| !next.is_alphanumeric()) {
+                ends.push((at + 1, digits.len()));
             }
-        } else if (letter == ' ' || letter == '-') && groups.last().is_some_and(|group| *group > 0) {
-            groups.push(0);
-        } else {
+        } else if !matches!(letter, ' ' | '-')
+            || separator.is_some_and(|known| known != letter)
+            || next.is_none_or(|next| !next.is_ascii_digit())
+        {
             break;
+        } else {
+            separator = Some(letter);
         }
     }
-    groups.retain(|group| *group > 0);
-    let ends = rest.get(taken).is_none_or(|next| !next.is_alphanumeric());
-    let printed = matches!(groups.as_slice(), [_] | [4, 4, 4, 1..=4] | [4, 4, 4, 4, 3] | [4, 6, 4 | 5]);
-    if !(ends && printed && (13..=19).contains(&digits.len()) && passes_luhn(&digits)) {
-        return None;
-    }
-    let (first, last) = (digits.get(..6)?, digits.get(digits.len().checked_sub(4)?..)?);
-    Some((taken, format!("{first}******{last}")))
+    ends.into_iter().rev().find_map(|(taken, length)| {
+        let number = digits.get(..length).filter(|_| CARD_DIGITS.contains(&length))?;
+        has_check_digit(number.chars()).then_some(())?;
+        let (first, last) = (number.get(..6)?, number.get(length.checked_sub(4)?..)?);
+        Some((taken, format!("{first}******{last}")))
+    })
 }
 
-fn passes_luhn(digits: &str) -> bool {
+/// Returns true if the Luhn check holds: with every second digit from the right doubled, the sum is a multiple of ten.
+fn has_check_digit(digits: impl DoubleEndedIterator<Item = char>) -> bool {
+    let digits = digits.rev().filter_map(|digit| digit.to_digit(10)).enumerate();
     let sum: u32 = digits
-        .chars()
-        .rev()
-        .filter_map(|digit| digit.to_digit(10))
-        .enumerate()
-        .map(|(at, digit)| match (at % 2, digit) {
+        .map(|(place, digit)| match (place % 2, digit) {
             (0, digit) => digit,
-            (_, digit) if digit > 4 => 2 * digit - 9,
-            (_, digit) => 2 * digit,
+            (_, digit) if digit > 4 => digit * 2 - 9,
+            (_, digit) => digit * 2,
         })
         .sum();
     sum.is_multiple_of(10)

@@ -5,9 +5,8 @@
 
 use std::cmp::Reverse;
 
-/// Bounds on the number of digits of a possible card number.
-const MIN_LENGTH: usize = 13;
-const MAX_LENGTH: usize = 19;
+use super::{CARD_DIGITS, has_check_digit};
+
 /// Numbers of digits that stay readable at the beginning and at the end of a card number.
 const SHOWN_BEFORE: usize = 6;
 const SHOWN_AFTER: usize = 4;
@@ -38,7 +37,7 @@ struct CardNumber {
 }
 
 /// Masks every card number and every security code in `text`.
-pub(super) fn mask(text: &str) -> String {
+pub(in crate::domain) fn mask(text: &str) -> String {
     let mut masked = text.to_owned();
     loop {
         // The rest of one number may begin another, and one layer may be nested in the next.
@@ -73,13 +72,13 @@ fn search_layers(text: &str) -> Vec<CardNumber> {
 
 /// Masks the value of a field. This second pass is necessary because parts that were separate in the body may be joined
 /// in the field.
-pub(super) fn mask_field(name: &str, value: &str) -> String {
+pub(in crate::domain) fn mask_field(name: &str, value: &str) -> String {
     let inner = name.rsplit('[').next().unwrap_or(name);
     if !value.is_empty() && is_security_code(inner.chars()) {
         return MASK.to_string().repeat(3);
     }
     // No encoding has fewer digits than the digits it encodes.
-    let may_be_number = value.bytes().filter(u8::is_ascii_digit).nth(MIN_LENGTH - 1).is_some();
+    let may_be_number = value.bytes().filter(u8::is_ascii_digit).nth(CARD_DIGITS.start() - 1).is_some();
     if may_be_number && name != EXEMPT { mask(value) } else { value.to_owned() }
 }
 
@@ -184,16 +183,16 @@ fn search(seen: &[Seen], groups: &[(usize, usize)], found: &mut Vec<CardNumber>)
         let mut next = first + 1;
         for (number, &(from, to)) in groups.iter().enumerate().skip(first) {
             length += to - from;
-            if length > MAX_LENGTH {
+            if length > *CARD_DIGITS.end() {
                 break;
             }
-            if length < MIN_LENGTH {
+            if length < *CARD_DIGITS.start() {
                 continue;
             }
             let groups = groups.get(first..=number).unwrap_or_default().iter();
             let digits = groups.flat_map(|&(from, to)| seen.get(from..to).unwrap_or_default()).copied();
             let digits: Vec<Seen> = digits.collect();
-            if has_check_digit(&digits) && !is_exempt(seen, start) {
+            if has_check_digit(digits.iter().map(|one| one.char)) && !is_exempt(seen, start) {
                 found.push(number_of(&digits));
                 next = number + 1;
                 break;
@@ -208,20 +207,6 @@ fn number_of(digits: &[Seen]) -> CardNumber {
     let masked = digits.iter().take(hidden).skip(SHOWN_BEFORE).map(|one| (one.start, one.end)).collect();
     let place = |one: Option<&Seen>| one.map_or((0, 0), |one| (one.start, one.end));
     CardNumber { start: place(digits.first()).0, end: place(digits.last()).1, masked }
-}
-
-/// Returns true if the Luhn check holds: with every second digit from the right doubled, the sum is a multiple of ten.
-fn has_check_digit(digits: &[Seen]) -> bool {
-    let digits = digits.iter().rev().filter_map(|one| one.char.to_digit(10));
-    let sum: u32 = digits
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, digit) {
-            (0, digit) => digit,
-            (_, digit) if digit > 4 => digit * 2 - 9,
-            (_, digit) => digit * 2,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 /// Returns true if the field that begins at `start` is the payment's own number.
