@@ -89,8 +89,7 @@ fn guard(
     }
     wiring::create_private_folder(&global.data, user)?;
     let state = state_folder(arguments.guard_state.as_ref(), user, &global.data);
-    // Locked before the listening socket is opened: a second service gets a clear error instead of a taken
-    // port.
+    // Locked before the listening socket is opened: a second service gets a clear error instead of a taken port.
     let (lock, listener) = if let Some(handover) = &mut handover {
         (File::from(handover.file()?), TcpListener::from(handover.file()?))
     } else {

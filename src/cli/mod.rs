@@ -183,8 +183,7 @@ enum AskArgs {
     WalletSet(WalletSetArgs),
     /// Check the configuration, both remotes and Mirakl's settings
     Check(CheckArgs),
-    /// Open the dashboard on an embedded sandbox of Mirakl and HiPay with accelerated time; needs no
-    /// configuration
+    /// Open the dashboard on an embedded sandbox of Mirakl and HiPay with accelerated time; needs no configuration
     Demo(DemoArgs),
     /// Install a newer release through the running service, or list the available ones
     #[command(name = "app:update")]

@@ -1,5 +1,4 @@
-//! The only place that writes to the terminal: results to the standard output, everything else to the error
-//! output.
+//! The only place that writes to the terminal: results to the standard output, everything else to the error output.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,8 +181,7 @@ fn batch_json(batch: &BatchDetail) -> Value {
     })
 }
 
-/// Prints a batch that an error has ended, as JSON: the work done before, the reason of the end, and the exit
-/// code.
+/// Prints a batch that an error has ended, as JSON: the work done before, the reason of the end, and the exit code.
 pub(super) fn ended_early(batch: &BatchDetail, failed: &Failed) -> Result<(), Failed> {
     let mut batch = batch_json(batch);
     if let Value::Object(fields) = &mut batch {
@@ -210,8 +208,7 @@ pub(super) fn version(json: bool) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-/// Formats a table with a header; columns are as wide as their widest cell. `right` lists the columns of
-/// numbers.
+/// Formats a table with a header; columns are as wide as their widest cell. `right` lists the columns of numbers.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());

@@ -292,8 +292,7 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<SettingEntry>, Ve
     if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
 }
 
-/// Returns a setting's name in a form that is safe to show: a malformed line could have made a secret part of
-/// it.
+/// Returns a setting's name in a form that is safe to show: a malformed line could have made a secret part of it.
 pub(super) fn key_shown(key: &str) -> String {
     let harmless = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     if key.len() <= 60 && key.chars().all(harmless) {

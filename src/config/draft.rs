@@ -50,8 +50,7 @@ impl KnownSetting {
 const MODE: u32 = 0o640;
 
 impl ConfigDraft {
-    /// Starts a draft from the file at `path`, if there is one. `environment` is that of [`Config::load`].
-    /// Blocks.
+    /// Starts a draft from the file at `path`, if there is one. `environment` is that of [`Config::load`]. Blocks.
     pub fn begin(path: &Path, environment: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
         Self::of(path, read_file(path), environment)
     }

@@ -90,8 +90,7 @@ pub fn open_file(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Returns the folder on the way to `path` that this user may not enter; `None` if only the file itself cannot
-/// be read.
+/// Returns the folder on the way to `path` that this user may not enter; `None` if only the file itself cannot be read.
 fn closed_folder(path: &Path) -> Option<&Path> {
     let denied = |place: &&Path| {
         std::fs::symlink_metadata(place).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
@@ -153,8 +152,7 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Merges the layers. A file that cannot be parsed at all is an error at once; other mistakes are
-    /// collected.
+    /// Merges the layers. A file that cannot be parsed at all is an error at once; other mistakes are collected.
     pub(super) fn gather(
         path: &Path,
         file: Option<&FileText>,

@@ -61,8 +61,7 @@ impl Settings {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes settings (name, value) to the file, all or none, validates the result, and uses it from then on.
-    /// Blocks.
+    /// Writes settings (name, value) to the file, all or none, validates the result, and uses it from then on. Blocks.
     pub fn change(&self, wanted: &[(&str, &str)]) -> Result<Arc<Config>, WriteBackError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         change_settings(&self.path, process_environment(), wanted, &self.scribe)?;

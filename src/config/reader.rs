@@ -100,8 +100,7 @@ impl SettingsReader {
         Err(self.refuse(key, problem))
     }
 
-    /// Reads a value that may be absent. The error of `parse` describes the problem; the value must not be a
-    /// secret.
+    /// Reads a value that may be absent. The error of `parse` describes the problem; the value must not be a secret.
     pub(super) fn optional<T>(
         &mut self,
         key: &str,

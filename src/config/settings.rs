@@ -428,8 +428,7 @@ pub struct RetentionConfig {
     pub batches_days: u32,
     /// Period for notifications as received.
     pub notifications_days: u32,
-    /// Period for the personal data of customers in their payments, and of vendors that Mirakl no longer
-    /// returns.
+    /// Period for the personal data of customers in their payments, and of vendors that Mirakl no longer returns.
     pub personal_data_days: u32,
 }
 

@@ -101,10 +101,9 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-/// Changes or adds settings (name, value) in the file at `path`, all or none. Keeps every other byte, the mode
-/// and the owner (not access lists or other extended attributes). The whole configuration is validated with the
-/// change before the file is replaced. An empty `value` stands for "not set". `environment` is that of
-/// [`Config::load`].
+/// Changes or adds settings (name, value) in the file at `path`, all or none. Keeps every other byte, the mode and the
+/// owner (not access lists or other extended attributes). The whole configuration is validated with the change before
+/// the file is replaced. An empty `value` stands for "not set". `environment` is that of [`Config::load`].
 pub fn write_settings(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -186,8 +185,7 @@ fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
     WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
 }
 
-/// Returns the text with `key` set to `value`; `None` if the result, parsed again, would not differ in exactly
-/// that.
+/// Returns the text with `key` set to `value`; `None` if the result, parsed again, would not differ in exactly that.
 pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     let before = document::parse("", text).ok()?;
     let has = |entries: &[SettingEntry]| {

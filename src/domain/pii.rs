@@ -13,8 +13,7 @@ const MIN_DIGITS: usize = 8;
 /// Numbers of digits of a card number.
 const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
 
-/// Masks the card numbers (`400000******0001`), IBANs (`FR14…2606`) and e-mail addresses
-/// (`s…@shop.example`) in `text`.
+/// Masks the card numbers (`400000******0001`), IBANs (`FR14…2606`) and e-mail addresses (`s…@shop.example`) in `text`.
 pub fn masked(text: &str) -> String {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     if digits < MIN_DIGITS && !text.contains('@') {

@@ -43,8 +43,7 @@ struct StoredBinding {
     binding: Binding,
     /// Time of the first binding (UTC): from then on this installation is responsible.
     first_bound_at: Timestamp,
-    /// Time of the last binding (UTC): the store knows nothing of what happened before under
-    /// another one.
+    /// Time of the last binding (UTC): the store knows nothing of what happened before under another one.
     bound_at: Timestamp,
     /// Time at which HiPay last showed payments of ours that this store lacks (UTC): it knows
     /// nothing of what happened before.
@@ -86,8 +85,7 @@ impl Binding {
         self.differences(other).is_empty()
     }
 
-    /// Returns true if payments under way continue unchanged: only the operator's account may
-    /// differ.
+    /// Returns true if payments under way continue unchanged: only the operator's account may differ.
     fn pays_alike(&self, other: &Self) -> bool {
         Self { operator_account: 0, ..self.clone() }.is_same(other)
     }
@@ -101,8 +99,7 @@ impl Binding {
         })
     }
 
-    /// Returns the differences, one line each, such as
-    /// `hipay: https://a (store), https://b (configuration)`.
+    /// Returns the differences, one line each, such as `hipay: https://a (store), https://b (configuration)`.
     pub fn differences(&self, configured: &Self) -> Vec<String> {
         let technical = (self.technical_account.to_string(), configured.technical_account.to_string());
         let operator = (self.operator_account.to_string(), configured.operator_account.to_string());
@@ -217,8 +214,7 @@ pub async fn rebind(context: &Context) -> Result<(), JobError> {
     rebind_from(context, known).await
 }
 
-/// Binds the store, unless its binding changed since it was read: of two batches that find a new
-/// store, one binds it.
+/// Binds the store, unless its binding changed since it was read: of two batches that find a new store, one binds it.
 async fn rebind_from(context: &Context, known: Option<StoredBinding>) -> Result<(), JobError> {
     let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let binding = Binding::of(&context.config);

@@ -1,8 +1,7 @@
 //! The batches: the only code that changes anything at HiPay or Mirakl.
 //!
-//! Each batch reads the store, decides in the pure core, commits its intent, makes the call, and
-//! commits the outcome. Its only inputs are the store and the remotes, so the everyday path is also
-//! the path after a crash.
+//! Each batch reads the store, decides in the pure core, commits its intent, makes the call, and commits the outcome.
+//! Its only inputs are the store and the remotes, so the everyday path is also the path after a crash.
 
 mod batch;
 mod binding;
@@ -81,8 +80,7 @@ pub struct Context {
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
-    /// Wake-up of the inbox: a notification has been stored, or the information that one waits for
-    /// has become known.
+    /// Wake-up of the inbox: a notification has been stored, or the information that one waits for has become known.
     pub inbox: Arc<Notify>,
     /// Gate that controls whether anything may be changed at HiPay and Mirakl now.
     pub gate: Gate,
@@ -133,8 +131,7 @@ impl Context {
         }
     }
 
-    /// Reads the balance of the marketplace's account from HiPay, and stores it as the last
-    /// reported one.
+    /// Reads the balance of the marketplace's account from HiPay, and stores it as the last reported one.
     pub async fn read_escrow_balance(&self) -> Result<Amount, CallError> {
         let wallet = self.hipay.balance(ActingOn::Technical).await?;
         self.escrow.record_balance(wallet.balance, self.clock.now());

@@ -23,8 +23,7 @@ pub struct LogLine {
     pub id: u64,
     /// Time of the event (UTC).
     pub at: Timestamp,
-    /// Level from 100 (DEBUG) to 600 (EMERGENCY), as in the configuration; see
-    /// [`LogLine::severity`].
+    /// Level from 100 (DEBUG) to 600 (EMERGENCY), as in the configuration; see [`LogLine::severity`].
     pub level: u16,
     /// Action: a batch's command, or a part of the appliance such as `mail`.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -1,13 +1,12 @@
 //! The log: events of `tracing` go to one of our streams, to `log.file.path`, to the store, and by
 //! mail to the recipients of alerts. Logging never blocks, except on the stream of a command.
 //!
-//! **How to log.** `tracing::info!(action = "serve", "answers on {address}")`: one message that an
-//! operator understands, once, where an event is handled. The fields to filter by are `action` (the
-//! command of a batch, or a part of the appliance), `mirakl_id` and `batch`; any other field is
-//! stored with the line. All three are also taken from the enclosing spans, and a span's own fields
-//! as `span_field` (`request_id`). `tracing` has five levels, the log has eight: `severity` raises
-//! a line to one that `tracing` lacks, `info!(severity = "NOTICE", …)` and `error!(severity =
-//! "CRITICAL", …)` (or `"ALERT"`, `"EMERGENCY"`).
+//! **How to log.** `tracing::info!(action = "serve", "answers on {address}")`: one message that an operator
+//! understands, once, where an event is handled. The fields to filter by are `action` (the command of a batch, or a
+//! part of the appliance), `mirakl_id` and `batch`; any other field is stored with the line. All three are also taken
+//! from the enclosing spans, and a span's own fields as `span_field` (`request_id`). `tracing` has five levels, the log
+//! has eight: `severity` raises a line to one that `tracing` lacks, `info!(severity = "NOTICE", …)` and
+//! `error!(severity = "CRITICAL", …)` (or `"ALERT"`, `"EMERGENCY"`).
 //!
 //! **What is logged.** Our own lines, and warnings and worse of the libraries.
 //!
@@ -17,11 +16,10 @@
 //! wallets and vouchers, which stay, and with the last four digits of an account, which are left.
 //! Mails are made of these lines, so a mail contains no more than the log. See [`crate::domain::pii`].
 //!
-//! **When the store cannot keep up.** Lines wait in memory, 20,000 of them or 32 MiB. A quarter of
-//! that is for DEBUG, half for INFO and NOTICE, all of it for WARNING and worse, so that the less
-//! important ones are lost first. If the disk is full for so long that even this is not enough,
-//! warnings too are missing in the store, but not on the stream. Lost lines are counted, and a line
-//! reports the count once there is room again.
+//! **When the store cannot keep up.** Lines wait in memory, 20,000 of them or 32 MiB. A quarter of that is for DEBUG,
+//! half for INFO and NOTICE, all of it for WARNING and worse, so that the less important ones are lost first. If the
+//! disk is full for so long that even this is not enough, warnings too are missing in the store, but not on the stream.
+//! Lost lines are counted, and a line reports the count once there is room again.
 
 mod alerts;
 mod layer;
@@ -189,8 +187,7 @@ impl Logs {
         self.shared.printer.lock().unwrap_or_else(PoisonError::into_inner).reopen();
     }
 
-    /// Stores and shows the pending lines, for a few seconds at most. Returns true if none is left.
-    /// Blocks.
+    /// Stores and shows the pending lines, for a few seconds at most. Returns true if none is left. Blocks.
     pub fn flush(&self) -> bool {
         let keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match keeping.as_ref() {

@@ -20,8 +20,7 @@ pub enum Stream {
 /// A change in the state of the log file that must be logged.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LogFileChange {
-    /// The reason for which the file cannot be written; reported once until it can be written
-    /// again.
+    /// The reason for which the file cannot be written; reported once until it can be written again.
     Lost(String),
     /// The number of lines that are missing in the file, now that it can be written again.
     Back(u64),
@@ -54,8 +53,7 @@ impl Printer {
         }
     }
 
-    /// Writes lines; `path` is the log file, if any, which gets all of them. Each line carries a
-    /// flag for the stream.
+    /// Writes lines; `path` is the log file, if any, which gets all of them. Each line carries a flag for the stream.
     pub(super) fn print(&mut self, lines: &[(Arc<LogLine>, bool)], path: Option<&Path>) -> Option<LogFileChange> {
         let shown: String = lines.iter().filter(|(_, shown)| *shown).map(|(line, _)| self.style.write(line)).collect();
         if !shown.is_empty() {

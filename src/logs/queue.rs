@@ -127,8 +127,7 @@ impl Backlog {
         }
     }
 
-    /// Returns the lost lines since the last call once there is plenty of room again; empty before
-    /// that.
+    /// Returns the lost lines since the last call once there is plenty of room again; empty before that.
     pub(super) fn lost(&self) -> Lost {
         let mut state = self.lock();
         if state.fullness() * 2 > has_room_for(LogLevel::Debug) { Lost::new() } else { std::mem::take(&mut state.lost) }
@@ -151,8 +150,7 @@ impl Backlog {
         state.lines.is_empty() && state.in_hand == 0
     }
 
-    /// Waits for `span`; less while a caller waits for the backlog to drain, and not at all once it
-    /// is closed.
+    /// Waits for `span`; less while a caller waits for the backlog to drain, and not at all once it is closed.
     pub(super) fn pause(&self, span: Duration) {
         let begun = Instant::now();
         let mut state = self.lock();

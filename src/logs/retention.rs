@@ -39,8 +39,7 @@ pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: Cancel
     }
 }
 
-/// Logs the size of the store's file and its use, and has the next start shrink it if that is worth
-/// it.
+/// Logs the size of the store's file and its use, and has the next start shrink it if that is worth it.
 async fn measure(store: &Store) -> Result<(), StoreError> {
     const MEBIBYTE: u64 = 1024 * 1024;
     let measuring = store.clone();

@@ -35,8 +35,7 @@ fn keep(logs: &Logs, store: &Store) {
                 }
                 wait = FIRST_WAIT;
                 log_lost_lines(logs);
-                // After the report, so that a caller that waits for the log to be stored waits for
-                // it too.
+                // After the report, so that a caller that waits for the log to be stored waits for it too.
                 backlog.done();
             }
             // They are stored once a store is open again.

@@ -55,8 +55,7 @@ impl ChannelClient {
     }
 }
 
-/// Sends a mail to all its recipients, once and without storing the result. Returns true if one has
-/// received it.
+/// Sends a mail to all its recipients, once and without storing the result. Returns true if one has received it.
 pub(super) async fn send_once(mail: &Mail, config: &Config) -> bool {
     let Ok(Some(way)) = ChannelClient::of(mail.channel, config, SEND_ONCE_TIMEOUT).await else { return false };
     let letter = compose::letter(mail, config);
@@ -100,8 +99,7 @@ impl Delivery {
         }
     }
 
-    /// Sends what is due, and what waits for a channel that has just recovered. Returns the time of
-    /// the next try.
+    /// Sends what is due, and what waits for a channel that has just recovered. Returns the time of the next try.
     pub(super) async fn send_due(&mut self) -> Option<Timestamp> {
         let next = self.send_round().await;
         if self.back.is_empty() {
@@ -159,8 +157,7 @@ impl Delivery {
         next
     }
 
-    /// Returns the client for `channel`; `None` if it is not configured or cannot be used, which is
-    /// reported.
+    /// Returns the client for `channel`; `None` if it is not configured or cannot be used, which is reported.
     async fn way(&mut self, channel: AlertChannel, config: &Config) -> Option<ChannelClient> {
         ChannelClient::of(channel, config, self.patience).await.unwrap_or_else(|error| {
             self.trouble(channel, true, &error.to_string());
@@ -201,8 +198,7 @@ impl Delivery {
                 }
             }
         }
-        // If other recipients receive theirs, the fault is with a recipient and not with the
-        // channel.
+        // If other recipients receive theirs, the fault is with a recipient and not with the channel.
         if let Some((tries, reason)) = in_the_way.filter(|_| mail.delivered == 0) {
             self.trouble(channel, mail.tries.saturating_add(1) >= tries, &reason);
         }

@@ -2,13 +2,12 @@
 //!
 //! A trouble ([`crate::trouble`]) is reported at once, and once more when it is over.
 //!
-//! Lines at or above `email.logger.alert.level` are gathered and mailed together, as messages with
-//! counts, the most severe first. After a quiet time the first line goes out after half a minute,
-//! together with all that have come by then. After that a line that no alert has reported goes out
-//! within ninety seconds, and lines like those already reported wait five minutes. Mails wait in an
-//! outbox in the store, so a restart loses none; while the mail server is away, new lines join the
-//! waiting alert, so that its return causes no storm. Lines that were logged but not mailed when
-//! the process was killed are found in the store at the next start.
+//! Lines at or above `email.logger.alert.level` are gathered and mailed together, as messages with counts, the most
+//! severe first. After a quiet time the first line goes out after half a minute, together with all that have come by
+//! then. After that a line that no alert has reported goes out within ninety seconds, and lines like those already
+//! reported wait five minutes. Mails wait in an outbox in the store, so a restart loses none; while the mail server is
+//! away, new lines join the waiting alert, so that its return causes no storm. Lines that were logged but not mailed
+//! when the process was killed are found in the store at the next start.
 //!
 //! A line about the mail itself ([`crate::logs::MAIL`]) is never mailed.
 //!
@@ -157,8 +156,7 @@ impl Mailer {
         self.make_alert(true).await;
     }
 
-    /// Puts the gathered lines into the outbox and sends what is due, once: for a command, which
-    /// does not keep running.
+    /// Puts the gathered lines into the outbox and sends what is due, once: for a command, which does not keep running.
     pub async fn once(mut self) {
         self.begin().await;
         self.tell_troubles().await;
@@ -166,8 +164,7 @@ impl Mailer {
         self.delivery.send_due().await;
     }
 
-    /// Puts the pending reports into the outbox for the next process: batches report until the very
-    /// end.
+    /// Puts the pending reports into the outbox for the next process: batches report until the very end.
     pub async fn keep(mut self) {
         self.tell_troubles().await;
     }
@@ -207,8 +204,7 @@ impl Mailer {
         }
     }
 
-    /// Reads up to where the log was mailed, and gathers the lines that a killed process left
-    /// unmailed.
+    /// Reads up to where the log was mailed, and gathers the lines that a killed process left unmailed.
     async fn begin(&mut self) {
         let Some(logs) = self.logs.clone() else { return };
         let begun_at = logs.begun_at();

@@ -21,8 +21,7 @@ pub enum MailKind {
     Digest,
     /// A trouble that has begun, lasts or is over.
     Trouble,
-    /// Log lines for a channel other than mail: a separate kind, so that an earlier release does
-    /// not mail it.
+    /// Log lines for a channel other than mail: a separate kind, so that an earlier release does not mail it.
     Lines,
     /// A kind of a release that this one does not know: kept, not sent.
     #[serde(other)]
@@ -54,8 +53,7 @@ impl MailState {
     }
 }
 
-/// A mail. Its text is composed when it is sent, in the language and with the settings of that
-/// time.
+/// A mail. Its text is composed when it is sent, in the language and with the settings of that time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mail {
     /// Our own number, from 1.

@@ -108,8 +108,7 @@ impl Post {
             .map_err(|error| PostError::Refused(format!("no mail can be made of it: {error}")))?;
         let handed_over = async {
             let mut connection = self.connect().await?;
-            // Step by step: after a refusal the library sends QUIT, and some servers never answer
-            // that.
+            // Step by step: after a refusal the library sends QUIT, and some servers never answer that.
             let taken = hand_over(&mut connection, &self.from, to, &message.formatted()).await;
             leave(&mut connection).await;
             taken.map_err(|error| self.judge(&error))
@@ -128,8 +127,7 @@ impl Post {
         tokio::time::timeout(self.patience, tried).await.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    /// Connects in the way that the settings require, or not at all. A refusal here does not
-    /// concern a mail.
+    /// Connects in the way that the settings require, or not at all. A refusal here does not concern a mail.
     async fn connect(&self) -> Result<AsyncSmtpConnection, PostError> {
         self.signed_in().await.map_err(|error| {
             self.refused_credentials(&error).unwrap_or_else(|| PostError::Unreachable(self.reason(&error)))

@@ -1,8 +1,7 @@
 //! Mirakl, HiPay and GitHub as editable in-memory models, served over real HTTP on the loopback interface.
 //!
-//! Tests use it as the strict witness, `cashout demo` as its marketplace. It refuses what the real
-//! remotes refuse, is slow and faulty on demand, and keeps a ledger of its own. It shares no code
-//! with the clients that it judges.
+//! Tests use it as the strict witness, `cashout demo` as its marketplace. It refuses what the real remotes refuse, is
+//! slow and faulty on demand, and keeps a ledger of its own. It shares no code with the clients that it judges.
 
 mod call;
 mod chance;

@@ -7,8 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::timetable::Timetable;
 
-/// Number of due moments remembered as run: enough for an hourly batch after the clock is set back
-/// by a day.
+/// Number of due moments remembered as run: enough for an hourly batch after the clock is set back by a day.
 const MAX_KEPT: usize = 100;
 
 /// Persisted state of a batch's schedule.
@@ -101,9 +100,8 @@ fn next_open(timetable: &Timetable, remembered: &Remembered, now: Timestamp) -> 
     Some(moment)
 }
 
-/// Returns the delay of a batch after its due moment: under a minute, and constant for one batch of
-/// one installation (identified by the creation time of its store), so that not every installation
-/// calls Mirakl in the same second.
+/// Returns the delay of a batch after its due moment: under a minute, and constant for one batch of one installation
+/// (identified by the creation time of its store), so that not every installation calls Mirakl in the same second.
 pub fn jitter(created_at: Timestamp, command: &str) -> SignedDuration {
     let digest = Sha256::new().chain_update(created_at.as_nanosecond().to_be_bytes()).chain_update(command).finalize();
     let number = digest.iter().take(4).fold(0_i64, |number, byte| (number << 8) | i64::from(*byte));

@@ -1,9 +1,7 @@
-//! The scheduler: runs each batch when it is due or requested, one of each kind at a time, and
-//! reports its progress.
+//! The scheduler: runs each batch when it is due or requested, one of each kind at a time, and reports its progress.
 //!
-//! Its only inputs are the store, the settings and the clock. A batch is queued in the store first,
-//! in the transaction that records its due moment, so that a due moment counts exactly once even if
-//! the process dies.
+//! Its only inputs are the store, the settings and the clock. A batch is queued in the store first, in the transaction
+//! that records its due moment, so that a due moment counts exactly once even if the process dies.
 
 mod due;
 mod live;
@@ -162,8 +160,7 @@ impl Scheduler {
         self.shared.running().keys().copied().collect()
     }
 
-    /// Subscribes to the progress of the running batches. It changes with every item and with the
-    /// queue.
+    /// Subscribes to the progress of the running batches. It changes with every item and with the queue.
     pub fn live(&self) -> watch::Receiver<LiveBatches> {
         self.shared.live.subscribe()
     }
@@ -178,8 +175,7 @@ impl Scheduler {
         plan::next_runs(&self.shared.context, &self.shared.settings).await
     }
 
-    /// Returns false while no batches are run: before [`Scheduler::work`] and after it ended for
-    /// any reason.
+    /// Returns false while no batches are run: before [`Scheduler::work`] and after it ended for any reason.
     pub fn is_at_work(&self) -> bool {
         self.shared.at_work.load(Ordering::Acquire)
     }
@@ -260,12 +256,10 @@ impl SchedulerInner {
         Ok(next)
     }
 
-    /// Begins every queued batch that has no running batch of its kind and no unfinished
-    /// predecessor.
+    /// Begins every queued batch that has no running batch of its kind and no unfinished predecessor.
     fn begin_what_can(self: &Arc<Self>, queue: &[BatchRecord], stop: &CancellationToken, batches: &TaskTracker) {
         let mut running = self.running();
-        // Checked under the lock: a caller that sees the stop and finds a batch not running can
-        // rely on that.
+        // Checked under the lock: a caller that sees the stop and finds a batch not running can rely on that.
         if stop.is_cancelled() || !self.context.gate.is_open() {
             return;
         }
@@ -316,8 +310,7 @@ impl SchedulerInner {
     }
 }
 
-/// Marker of a working scheduler: sets the `at_work` flag, and clears it on drop, even after a
-/// panic.
+/// Marker of a working scheduler: sets the `at_work` flag, and clears it on drop, even after a panic.
 struct WorkingMarker(Arc<SchedulerInner>);
 
 impl WorkingMarker {

@@ -9,8 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-/// Upper bound on a step of local clocks, which is mostly an hour; the largest ever was a day, at
-/// the date line.
+/// Upper bound on a step of local clocks, which is mostly an hour; the largest ever was a day, at the date line.
 const MAX_STEP: SignedDuration = SignedDuration::from_hours(25);
 
 /// The due moments of one batch.
@@ -26,8 +25,7 @@ impl Timetable {
         Self { cron, zone }
     }
 
-    /// Returns the first due moment after `instant`; `None` if there is none within thousands of
-    /// years.
+    /// Returns the first due moment after `instant`; `None` if there is none within thousands of years.
     pub fn next_after(&self, instant: Timestamp) -> Option<Timestamp> {
         let instant = whole_second(instant);
         if self.is_hourly() {
@@ -68,8 +66,7 @@ impl Timetable {
         self.cron.pattern.hours.values().len() == 24
     }
 
-    /// Returns the first moment at which the local clock reads this, or the next moment after the
-    /// gap that skips it.
+    /// Returns the first moment at which the local clock reads this, or the next moment after the gap that skips it.
     fn instant_of(&self, reading: DateTime) -> Option<Timestamp> {
         let ambiguous = self.zone.to_ambiguous_timestamp(reading);
         if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {

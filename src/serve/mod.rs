@@ -74,8 +74,7 @@ pub struct Appliance {
 }
 
 impl Appliance {
-    /// Starts everything on an open store; requests are answered on `listener`. `data` is the folder
-    /// of the store.
+    /// Starts everything on an open store; requests are answered on `listener`. `data` is the folder of the store.
     pub async fn start(
         context: Context,
         settings: Settings,

@@ -56,8 +56,7 @@ impl Store {
             fs::rename(&temporary, &target).and_then(|()| fs::File::open(&folder)?.sync_all()).map_err(failed)
         });
         if let Err(error) = done {
-            // The error to report is the first one; the next copy removes this file if it cannot be removed
-            // now.
+            // The error to report is the first one; the next copy removes this file if it cannot be removed now.
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }

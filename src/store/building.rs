@@ -1,9 +1,8 @@
 //! Indexes that a large collection lacks: the writer builds them slice by slice between other writes while the
 //! store is in use.
 //!
-//! A mark records the progress of an index. Records up to the mark have their entries, and every change
-//! maintains them; records after it have none yet and get them with a later slice. The last slice removes the
-//! mark.
+//! A mark records the progress of an index. Records up to the mark have their entries, and every change maintains them;
+//! records after it have none yet and get them with a later slice. The last slice removes the mark.
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;

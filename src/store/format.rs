@@ -160,8 +160,7 @@ pub(super) fn prepare(
     format.generation += 1;
     format.write(&transaction)?;
     transaction.commit()?;
-    // If the program ends at this point, the seal disagrees and memory restarts: too late rather than too
-    // early.
+    // If the program ends at this point, the seal disagrees and memory restarts: too late rather than too early.
     generation::put(folder, format.generation)?;
     Ok(format)
 }
@@ -269,8 +268,7 @@ fn drop_index(transaction: &WriteTransaction, collection: &str, index: &str) -> 
     Ok(())
 }
 
-/// Builds the `missing` indexes of a collection in one pass over its records. Returns the number of unreadable
-/// records.
+/// Builds the `missing` indexes of a collection in one pass over its records. Returns the number of unreadable records.
 fn build(transaction: &WriteTransaction, collection: &Collection, missing: &[bool]) -> Result<u64, StoreError> {
     let mut building = Vec::new();
     for (at, (index, _)) in collection.indexes.iter().zip(missing).enumerate().filter(|(_, (_, missing))| **missing) {

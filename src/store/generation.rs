@@ -1,7 +1,6 @@
-//! Detection of a replaced file, by two things: the identity that the file system gives the file, and a number
-//! that the store and the seal next to it share. A restored backup, or a file brought from elsewhere, disagrees
-//! with one of the two. A whole folder written over this one agrees with both, so the seal also contains the
-//! identity of its own file.
+//! Detection of a replaced file, by two things: the identity that the file system gives the file, and a number that the
+//! store and the seal next to it share. A restored backup, or a file brought from elsewhere, disagrees with one of the
+//! two. A whole folder written over this one agrees with both, so the seal also contains the identity of its own file.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write};

@@ -5,9 +5,8 @@ use std::fmt::Debug;
 
 use jiff::Timestamp;
 
-/// A value with an order-preserving byte encoding: comparing the bytes compares the values. No value's bytes
-/// are a prefix of those of another value of the same type, so that whatever follows cannot be mistaken for a
-/// part of it.
+/// A value with an order-preserving byte encoding: comparing the bytes compares the values. No value's bytes are a
+/// prefix of those of another value of the same type, so that whatever follows cannot be mistaken for a part of it.
 pub trait Ordered {
     /// Appends the bytes of `self` to `out`.
     fn encode(&self, out: &mut Vec<u8>);

@@ -175,9 +175,8 @@ impl Store {
         self.shared.memories
     }
 
-    /// Returns the time since which the store is known to remember everything: its creation, or the first
-    /// opening after a backup was restored or the file was brought from elsewhere. Earlier events may be
-    /// missing.
+    /// Returns the time since which the store is known to remember everything: its creation, or the first opening after
+    /// a backup was restored or the file was brought from elsewhere. Earlier events may be missing.
     pub fn memory_since(&self) -> Timestamp {
         self.shared.memory_since
     }
@@ -221,10 +220,9 @@ impl Store {
         tokio::task::spawn_blocking(move || store.read(f)).await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Runs `f` on the writer. Its changes are on the disk when this returns `Ok`. If `f` fails, none of its
-    /// changes are stored; other jobs of the same commit are not affected. If the disk fails
-    /// ([`StoreError::Machine`]), every job of the commit gets the error, and only the next opening shows
-    /// whether they were stored.
+    /// Runs `f` on the writer. Its changes are on the disk when this returns `Ok`. If `f` fails, none of its changes
+    /// are stored; other jobs of the same commit are not affected. If the disk fails ([`StoreError::Machine`]), every
+    /// job of the commit gets the error, and only the next opening shows whether they were stored.
     ///
     /// `f` must be short, must not wait for the store, and sees the writes queued before it. Dropping the
     /// future does not cancel a write that is already queued.

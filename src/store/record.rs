@@ -61,8 +61,7 @@ impl<R> Index<R> {
         self
     }
 
-    /// Maintains the number of entries of each group and the sum of their weights, so that reading them is
-    /// cheap.
+    /// Maintains the number of entries of each group and the sum of their weights, so that reading them is cheap.
     #[must_use]
     pub fn counted(mut self) -> Self {
         self.counted = Counted::Groups;

@@ -16,8 +16,7 @@ use super::view::{RowSource, primary};
 const MAX_ROWS_READ: usize = 100_000;
 /// Maximum number of index rows read for one page of several filters; seeking to their rows costs more.
 pub(super) const MAX_ROWS_READ_MERGED: usize = 10_000;
-/// Bounds of the number of rows of one group that are read at once: the minimum at the start, the maximum
-/// later.
+/// Bounds of the number of rows of one group that are read at once: the minimum at the start, the maximum later.
 pub(super) const MIN_SLICE: usize = 8;
 pub(super) const MAX_SLICE: usize = 1_024;
 

@@ -30,8 +30,7 @@ pub(super) fn count_keys(index: &Declared, entry: &IndexEntry, key: &[u8]) -> im
     index.is_counted().then(group).into_iter().chain(index.bucket().map(bucket))
 }
 
-/// The rows of a list in a form that can be counted: those of one table in any of these groups, between two
-/// places.
+/// The rows of a list in a form that can be counted: those of one table in any of these groups, between two places.
 pub(super) struct CountedRows<'a> {
     pub(super) table: &'a str,
     /// Index that the table belongs to; it may maintain counts of buckets.
@@ -42,8 +41,7 @@ pub(super) struct CountedRows<'a> {
 }
 
 impl CountedRows<'_> {
-    /// Counts the rows and returns true with an exact number. A count that takes more than `most` look-ups is
-    /// cut off.
+    /// Counts the rows and returns true with an exact number. A count that takes more than `most` look-ups is cut off.
     pub(super) fn count(&self, source: &(impl RowSource + ?Sized), most: u64) -> Result<(u64, bool), StoreError> {
         let whole = self.whole_buckets();
         let mut sum: u64 = 0;

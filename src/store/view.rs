@@ -177,8 +177,7 @@ pub trait View: RowSource {
         super::listing::page(self, self.schema().of::<R>()?, listing, false)
     }
 
-    /// Returns a slice of the keys of a list without reading the records, for jobs that walk through a large
-    /// list.
+    /// Returns a slice of the keys of a list without reading the records, for jobs that walk through a large list.
     fn keys<R: Record>(&self, query: &Query) -> Result<Keys<R::Key>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let (rows, next) = rows(self, collection, query)?;

@@ -118,8 +118,7 @@ async fn context(folder: &Path, now: Timestamp) -> jobs::Context {
     opened.await.unwrap()
 }
 
-/// Makes 92 days of an account: settlements of sales that fund it, and the payments of another
-/// installation in between.
+/// Makes 92 days of an account: settlements of sales that fund it, and the payments of another installation in between.
 fn fill(sandbox: &Sandbox, clock: &Clock, entries: u64) {
     let technical = sandbox.credentials().technical_id;
     let amount = Amount::from_minor(100, Currency::EUR);

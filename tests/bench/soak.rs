@@ -1,9 +1,8 @@
 //! An hour of notifications, batches and page loads, compressed in time, with the memory and the file size.
 //!
-//! Most of it brings new notifications, by which the file grows; at the end HiPay only repeats
-//! itself, and every record is rewritten. A read transaction that is left open would keep everything
-//! that it sees, and the file would grow although much of it is unused: the peak of the used share
-//! shows that no transaction stays open.
+//! Most of it brings new notifications, by which the file grows; at the end HiPay only repeats itself, and every record
+//! is rewritten. A read transaction that is left open would keep everything that it sees, and the file would grow
+//! although much of it is unused: the peak of the used share shows that no transaction stays open.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

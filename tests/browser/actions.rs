@@ -21,9 +21,8 @@ const CLICKABLE: &str = "a[href], button, summary, label, input[type=submit], in
 const FIELD: &str = "input:not([type=hidden]):not([type=submit]):not([type=button]):not([type=reset]), textarea";
 const CHOICE: &str = "select";
 
-/// Script that returns the visible elements that may have the name `name`, each with its distance:
-/// the number of steps up to a part of the page that contains `place` (-1: none does). The browser
-/// decides about names.
+/// Script that returns the visible elements that may have the name `name`, each with its distance: the number of steps
+/// up to a part of the page that contains `place` (-1: none does). The browser decides about names.
 const CANDIDATES: &str = "
     const [selector, name, place] = arguments;
     const flat = text => (text || '').replace(/\\s+/g, ' ').trim();

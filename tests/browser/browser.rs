@@ -270,9 +270,8 @@ impl Browser {
         self.findings().wrong()
     }
 
-    /// Closes the window. Fails if there was an error or a warning in the console, a violation of the
-    /// content security policy, a request that failed or went to another host, or a layout shift
-    /// without user input.
+    /// Closes the window. Fails if there was an error or a warning in the console, a violation of the content security
+    /// policy, a request that failed or went to another host, or a layout shift without user input.
     pub(crate) async fn done(self) {
         let wrong = self.complaints().await;
         self.state().done = true;

@@ -1,8 +1,7 @@
-//! Campaigns of disturbances, drawn from a seed: a market that lives for weeks while memory is lost,
-//! machines are restored to an earlier state, ids change, people pay by hand, Mirakl and HiPay change
-//! their answers, answers are lost and processes are killed. The data of both remotes judges every
-//! step; in the end all disturbances stop, a person who knows the truth decides what waits for one,
-//! and every voucher must be finished.
+//! Campaigns of disturbances, drawn from a seed: a market that lives for weeks while memory is lost, machines are
+//! restored to an earlier state, ids change, people pay by hand, Mirakl and HiPay change their answers, answers are
+//! lost and processes are killed. The data of both remotes judges every step; in the end all disturbances stop, a
+//! person who knows the truth decides what waits for one, and every voucher must be finished.
 //!
 //! `CASHOUT_CAMPAIGN_SEEDS` sets the number of seeds, `CASHOUT_CAMPAIGN_FROM` the first one.
 

@@ -171,9 +171,8 @@ async fn a_smaller_payment_under_our_reference_is_accepted_and_the_rest_waits() 
     assert_ne!(rest.transfer.attempts[0].reference, reference);
 }
 
-/// Checks the case in which another installation netted the seller's debt into one voucher and this
-/// one nets it into the next: the remainder of the first is owed, and the person who decides about it
-/// sees the reason.
+/// Checks the case in which another installation netted the seller's debt into one voucher and this one nets it into
+/// the next: the remainder of the first is owed, and the person who decides about it sees the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_debt_that_was_netted_twice_is_named_with_the_rest() {
     let mut world = World::new().await;

@@ -29,8 +29,7 @@ async fn answers(port: u16, log: &Path) {
     }
 }
 
-/// Starts an nginx that forwards `/pay/out/`: unchanged and without that path, each with the usual
-/// headers and without.
+/// Starts an nginx that forwards `/pay/out/`: unchanged and without that path, each with the usual headers and without.
 async fn nginx_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]) {
     let ports = [free_port(), free_port(), free_port(), free_port()];
     let headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \

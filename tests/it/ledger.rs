@@ -225,8 +225,7 @@ async fn a_ledger_that_cannot_be_read_holds_what_memory_does_not_cover() {
     }
 }
 
-/// Checks the restoration of the machine's whole image: seal and store agree, and only HiPay knows
-/// the later payments.
+/// Checks the restoration of the machine's whole image: seal and store agree, and only HiPay knows the later payments.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_put_back_as_a_whole_is_noticed_and_pays_nothing_again() {
     for batches in [2, 3, 5] {
@@ -372,8 +371,7 @@ async fn a_store_that_is_missing_beside_its_seal_is_not_begun_anew() {
     assert_ne!(told.code, Some(0));
     told.says("is missing, but it was left here").says("store.seal");
     assert!(!file.exists());
-    // With the file restored, work continues; without the seal, an empty store is created, and
-    // HiPay's ledger is read.
+    // With the file restored, work continues; without the seal, an empty store is created, and HiPay's ledger is read.
     std::fs::write(&file, kept).unwrap();
     world.restart().await;
     nothing_is_paid_again(&world).await;

@@ -42,8 +42,7 @@ pub(crate) struct House {
     pub(crate) wants_a_name: bool,
     /// Never answers QUIT.
     pub(crate) clings: bool,
-    /// Line that offers authentication mechanisms; PLAIN and LOGIN by default. LOGIN is carried out
-    /// in separate steps.
+    /// Line that offers authentication mechanisms; PLAIN and LOGIN by default. LOGIN is carried out in separate steps.
     pub(crate) mechanism: Option<&'static str>,
 }
 

@@ -71,9 +71,8 @@ async fn what_comes_back_without_a_notice_is_found_for_ninety_days() {
     .await;
 }
 
-/// Checks a payment that counted as failed and was paid again, or that a person settled otherwise,
-/// and that is executed after all without a notice: the money may have moved twice, and a person is
-/// informed.
+/// Checks a payment that counted as failed and was paid again, or that a person settled otherwise, and that is executed
+/// after all without a notice: the money may have moved twice, and a person is informed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_executed_after_all_without_a_notice_is_found() {
     let cases = PaymentKind::ALL.into_iter().flat_map(move |kind| {
@@ -296,9 +295,8 @@ fn transaction(world: &World, kind: PaymentKind) -> String {
     world.operation(1).payment(kind).last().and_then(|last| last.transaction_id.clone()).unwrap()
 }
 
-/// Checks that both payments of an operation can be reversed, in either order, together or one after
-/// the other: paying again begins with the transfer, and uses no money that is in the wallet for
-/// another voucher.
+/// Checks that both payments of an operation can be reversed, in either order, together or one after the other: paying
+/// again begins with the transfer, and uses no money that is in the wallet for another voucher.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_both_payments_come_back_both_are_made_again() {
     let orders = [[PaymentKind::Withdrawal, PaymentKind::Transfer], [PaymentKind::Transfer, PaymentKind::Withdrawal]];

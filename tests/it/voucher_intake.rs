@@ -209,8 +209,7 @@ async fn each_shows_its_operations(world: &World) {
     appliance.stop().await.unwrap();
 }
 
-/// Checks a person's choices on vouchers without operations: by the API, by the command line, beside
-/// a running service.
+/// Checks a person's choices on vouchers without operations: by the API, by the command line, beside a running service.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_voucher_outside_every_cycle_is_released_or_settled() {
     let line = format!("dashboard.apiToken: {TOKEN}");

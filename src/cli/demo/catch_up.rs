@@ -14,8 +14,7 @@ use crate::scheduler::Scheduler;
 use crate::serve::Appliance;
 use crate::store::{Query, StoreError, StoreReader, View};
 
-/// The batches that time stops for, in the days after a cycle and on quiet days. Other batches run at these
-/// stops.
+/// The batches that time stops for, in the days after a cycle and on quiet days. Other batches run at these stops.
 const BUSY: [&str; 3] = ["cashout:generate", "cashout:transfer", "cashout:withdraw"];
 const QUIET: [&str; 1] = ["cashout:withdraw"];
 /// Number of days after a cycle with many payments.

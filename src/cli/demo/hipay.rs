@@ -139,8 +139,7 @@ impl Bank {
     }
 }
 
-/// Chooses the account that HiPay disables: that of a shop that is otherwise paid and has no part in an
-/// incident.
+/// Chooses the account that HiPay disables: that of a shop that is otherwise paid and has no part in an incident.
 fn account_to_disable(hipay: &HipayModel) -> Option<u64> {
     let sellers = hipay.accounts.values().filter(|account| account.identified);
     // Accounts are numbered by creation, and that order varies between runs.

@@ -1,5 +1,4 @@
-//! The living marketplace: the appliance on the sandbox, with a past and accelerated time, until a person ends
-//! it.
+//! The living marketplace: the appliance on the sandbox, with a past and accelerated time, until a person ends it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;

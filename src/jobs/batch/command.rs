@@ -10,8 +10,7 @@ use crate::text::message::{Message, msg};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command")]
 pub enum Command {
-    /// Update of wallets, documents and bank details of all shops, or of those updated since a
-    /// time.
+    /// Update of wallets, documents and bank details of all shops, or of those updated since a time.
     #[serde(rename = "vendor:process")]
     VendorProcess {
         /// Earliest update of the shops to process (UTC); all shops if absent.

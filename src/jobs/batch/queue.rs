@@ -22,8 +22,7 @@ pub enum Enqueued {
     },
     /// An identical batch in the queue: one run serves all requests.
     Joined(BatchRecord),
-    /// The batch that this one would have to wait for, which the caller did not allow. Nothing is
-    /// queued.
+    /// The batch that this one would have to wait for, which the caller did not allow. Nothing is queued.
     Busy(BatchRecord),
 }
 

@@ -148,8 +148,7 @@ pub struct BatchRecord {
     /// Number of failures in all.
     #[serde(default)]
     pub failed: u64,
-    /// Number of failed items for which a remote did not answer; available while the run is
-    /// reported, not stored.
+    /// Number of failed items for which a remote did not answer; available while the run is reported, not stored.
     #[serde(skip)]
     pub(crate) unanswered: u64,
     /// Number of due items that failed; not stored either.
@@ -245,14 +244,12 @@ impl BatchRecord {
         self.error = why;
     }
 
-    /// Returns the state, also considering the failures: a completed run is [`BatchState::Partly`]
-    /// if something failed.
+    /// Returns the state, also considering the failures: a completed run is [`BatchState::Partly`] if something failed.
     pub fn state(&self) -> BatchState {
         if self.stored_state == BatchState::Done && self.failed > 0 { BatchState::Partly } else { self.stored_state }
     }
 
-    /// Returns the number of items that were due: those handled, except those known beforehand not
-    /// to be payable now.
+    /// Returns the number of items that were due: those handled, except those known beforehand not to be payable now.
     pub(crate) fn due(&self) -> u64 {
         let not_due = NOT_DUE.iter().filter_map(|word| self.counts.get(*word)).sum();
         self.done.saturating_sub(not_due)
@@ -288,8 +285,7 @@ impl BatchRecord {
         BatchEnd { record: self, error }
     }
 
-    /// Marks batches that were running when their process died as interrupted; queued batches keep
-    /// waiting.
+    /// Marks batches that were running when their process died as interrupted; queued batches keep waiting.
     pub fn close_interrupted(store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let query = Query::group("state", BatchState::Running.name().to_owned()).limit(1_000);
         let page = store.read(|reader| reader.page::<Self>(&query))?;

@@ -97,8 +97,7 @@ impl BatchRun {
         self.progress.stage(name, total);
     }
 
-    /// Processes one item with `work`, and counts it as done; also as failed if `work` counted a
-    /// failure.
+    /// Processes one item with `work`, and counts it as done; also as failed if `work` counted a failure.
     pub fn item<'a>(&'a self, work: impl Future<Output = ()> + 'a) -> impl Future<Output = ()> + 'a {
         let work = Box::pin(ITEM_FAILED.scope(Cell::new(false), async {
             work.await;
@@ -249,8 +248,7 @@ impl BatchRun {
         self.tally().failed
     }
 
-    /// Records the result of one item: an error of the item alone is a failure, any other ends the
-    /// batch.
+    /// Records the result of one item: an error of the item alone is a failure, any other ends the batch.
     pub fn settle(&self, subject: Subject, outcome: Result<(), JobError>) {
         match outcome {
             Ok(()) => {}

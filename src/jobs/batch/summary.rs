@@ -34,9 +34,8 @@ fn is_about_money(record: &BatchRecord) -> bool {
     names.iter().any(|command| command.name() == record.command)
 }
 
-/// Reports the failures of a run, and resolves the troubles that it found gone. Any number of items
-/// results in one line; an unchanged trouble is a warning, and is not reported again before the
-/// next day.
+/// Reports the failures of a run, and resolves the troubles that it found gone. Any number of items results in one
+/// line; an unchanged trouble is a warning, and is not reported again before the next day.
 pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     let record = &ended.record;
     let noticed = Noticed { action: &record.command, batch: Some(record.id), at: context.clock.now() };
@@ -66,8 +65,7 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
             let first = record.failures.first().map(|failure| failure.message.clone()).unwrap_or_default();
             let message =
                 msg!("batch-items-failed", number = record.failed, total = record.total, first, batch = record.id);
-            // A vendor's own mistake waits for the vendor; a voucher without an operation concerns
-            // money.
+            // A vendor's own mistake waits for the vendor; a voucher without an operation concerns money.
             let vendors = record.command == Command::VendorProcess { since: None }.name();
             let level =
                 if vendors && record.state() != BatchState::Failed { LogLevel::Warning } else { LogLevel::Error };

@@ -74,8 +74,7 @@ pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     Ok(erased)
 }
 
-/// Removes, in slices, the records that `index` lists as older than `age`, by the clock that
-/// sessions use.
+/// Removes, in slices, the records that `index` lists as older than `age`, by the clock that sessions use.
 async fn remove_before<R: Record<Key = String>>(
     context: &Context,
     index: &'static str,
@@ -110,8 +109,7 @@ fn days_before(now: Timestamp, days: u32) -> Option<Timestamp> {
     now.checked_sub(SignedDuration::from_hours(i64::from(days).saturating_mul(24))).ok()
 }
 
-/// Erases one slice of payments that have not changed since `before`; returns `None` if none is
-/// left.
+/// Erases one slice of payments that have not changed since `before`; returns `None` if none is left.
 fn erase_payments(writer: &mut Writer<'_>, before: Timestamp, now: Timestamp) -> Result<Option<u64>, StoreError> {
     let due = writer.keys::<CustomerPayment>(&Query::group("personal", ()).to(before).limit(SLICE))?;
     let mut erased = 0;

@@ -22,8 +22,7 @@ use crate::text::message::msg;
 const REREAD_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 /// Time limit of a notice for such a reading.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// First delay before the salts of our own accounts are requested again after a failure; it
-/// doubles.
+/// First delay before the salts of our own accounts are requested again after a failure; it doubles.
 const MIN_RETRY_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 /// Maximum of this delay.
 const MAX_RETRY_INTERVAL: SignedDuration = SignedDuration::from_mins(15);
@@ -44,8 +43,7 @@ struct OwnAccountSalts {
     unknown: Map<String, Value>,
 }
 
-/// Last readings of each account's salt because a notice did not match. Only accounts that we know
-/// have an entry.
+/// Last readings of each account's salt because a notice did not match. Only accounts that we know have an entry.
 #[derive(Debug, Default)]
 pub(crate) struct ReadAgain(Mutex<HashMap<u64, ReadingTurn>>);
 
@@ -93,8 +91,7 @@ impl KnownSalts {
     }
 }
 
-/// Returns the salt of an account, at most ten seconds old; `None` if the account or its salt is
-/// unknown.
+/// Returns the salt of an account, at most ten seconds old; `None` if the account or its salt is unknown.
 pub async fn callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Secret>, StoreError> {
     if let Some(salt) = context.known_salts.get(hipay_id) {
         return Ok(Some(salt));

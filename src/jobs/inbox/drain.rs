@@ -18,8 +18,7 @@ use crate::platform::telemetry;
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
-/// Factor of the pause to the preceding work while more notifications arrive than can be processed
-/// at once.
+/// Factor of the pause to the preceding work while more notifications arrive than can be processed at once.
 const MAX_POSTPONEMENTS: u32 = 9;
 
 /// Number of notifications in progress at once; their writes share a flush of the disk.

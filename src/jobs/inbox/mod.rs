@@ -22,8 +22,7 @@ const MAX_COUNTED: usize = 1_000;
 /// Upper bound on the notifications about one subject.
 const MAX_RELEASED_AT_ONCE: usize = 1_000;
 
-/// Stores `new` once; it is on the disk when this returns. Returns its number, and true if it
-/// repeats a stored one.
+/// Stores `new` once; it is on the disk when this returns. Returns its number, and true if it repeats a stored one.
 pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Result<(u64, bool), StoreError> {
     let (digest, kind) = (digest(&new), new.kind.name());
     let stored = store.write(move |writer| store_notification(writer, new, digest, now)).await;
@@ -119,9 +118,8 @@ pub enum Replay {
     Missing,
 }
 
-/// Makes notification `id` due now, as if it had just arrived, in the transaction that marks its
-/// state. One that was applied is left unchanged: its consequences, such as a hold that a person
-/// has released since, must not occur again.
+/// Makes notification `id` due now, as if it had just arrived, in the transaction that marks its state. One that was
+/// applied is left unchanged: its consequences, such as a hold that a person has released since, must not occur again.
 pub fn replay(writer: &mut Writer<'_>, id: u64) -> Result<Replay, StoreError> {
     let Some(mut one) = writer.get::<Notification>(&id)? else { return Ok(Replay::Missing) };
     match one.state {

@@ -1,5 +1,4 @@
-//! Notifications about customers' payments and settlements, applied to the stored ones. They move
-//! no money of ours.
+//! Notifications about customers' payments and settlements, applied to the stored ones. They move no money of ours.
 
 use crate::domain::enterprise::{self, EnterpriseNotification, UnreadableNotification};
 use crate::domain::inbox::{Notification, NotificationOutcome};

@@ -1,8 +1,7 @@
 //! Wallet notices about a vendor as such: identification, documents, bank details. Those of one
 //! vendor are processed in sequence, and never while a run processes its shop.
 //!
-//! The notification is the intent: it stays open until Mirakl has been updated, and the update is
-//! idempotent.
+//! The notification is the intent: it stays open until Mirakl has been updated, and the update is idempotent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -250,8 +249,7 @@ fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError)
     // Logged once, not at each try.
     let line =
         (notification.message != message.text()).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
-    // A permanent refusal of Mirakl is given up after days; an update that could not be delivered
-    // never is.
+    // A permanent refusal of Mirakl is given up after days; an update that could not be delivered never is.
     let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
     let outcome =
         if for_good { NotificationOutcome::Waiting(message) } else { NotificationOutcome::Postponed(message) };
@@ -269,9 +267,8 @@ enum MiraklChange {
     Changed { blocked: bool },
 }
 
-/// Updates the shop in Mirakl after a notice about bank details: its KYC status, its suspension,
-/// and the block of payments. A validation ends every block except one that a person has made since
-/// this store knows the shop.
+/// Updates the shop in Mirakl after a notice about bank details: its KYC status, its suspension, and the block of
+/// payments. A validation ends every block except one that a person has made since this store knows the shop.
 async fn tell_mirakl(
     context: &Context,
     vendor: &Vendor,

@@ -1,8 +1,7 @@
 //! Wallet notices that need only the store: about transfers and withdrawals, about other movements
 //! of money, and those without a meaning for us.
 //!
-//! A notice belongs to an attempt, by its transaction. Its effect is the same as that of a look-up
-//! of the transaction.
+//! A notice belongs to an attempt, by its transaction. Its effect is the same as that of a look-up of the transaction.
 
 use jiff::Timestamp;
 
@@ -307,8 +306,7 @@ fn hold(
     Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
 }
 
-/// Returns the difference between the payment in HiPay's notice and the intended one, as far as the
-/// notice states it.
+/// Returns the difference between the payment in HiPay's notice and the intended one, as far as the notice states it.
 fn mismatch(notice: &WalletNotice, attempt: &Attempt) -> Option<Message> {
     match notice.amount(attempt.amount.currency())? {
         Ok(told) if told == attempt.amount => None,

@@ -20,9 +20,8 @@ const SLICE: usize = 100;
 /// Upper bound on the readings of a shop whose vendor changes during a reading.
 const MAX_READINGS: u32 = 5;
 
-/// Reads the shops of these operations, and updates their vendors from Mirakl. Returns the shops
-/// whose state could not be read: they are not paid in this run. Nothing is sent if Mirakl cannot
-/// be asked.
+/// Reads the shops of these operations, and updates their vendors from Mirakl. Returns the shops whose state could not
+/// be read: they are not paid in this run. Nothing is sent if Mirakl cannot be asked.
 pub(crate) async fn read(context: &Context, run: &BatchRun, operations: &[u64]) -> Result<BTreeSet<u64>, JobError> {
     let mut shops = BTreeSet::new();
     for slice in operations.chunks(SLICE) {

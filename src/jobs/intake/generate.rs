@@ -102,8 +102,7 @@ const INTAKE: &str = "voucher intake";
 /// Overlap of a reading with the previous one: Mirakl's list may lag.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// Period of vouchers that are read again once a day: they may have appeared late, changed or
-/// vanished.
+/// Period of vouchers that are read again once a day: they may have appeared late, changed or vanished.
 const READ_AGAIN: SignedDuration = SignedDuration::from_hours(8 * 7 * 24);
 
 /// Interval that counts as a day, for a schedule that is not exact.
@@ -203,8 +202,7 @@ fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRe
     Ok(own)
 }
 
-/// Removes the record of a voucher that was held under its own key until it was identified as
-/// `known`.
+/// Removes the record of a voucher that was held under its own key until it was identified as `known`.
 async fn remove_twin(context: &Context, known: &VoucherRecord, key: (String, u64, String)) -> Result<(), StoreError> {
     if known.voucher.key() == key {
         return Ok(());
@@ -248,8 +246,7 @@ async fn store_identities(
     learnt.await
 }
 
-/// Returns true for reasons that stay until a person acts: each run counts them, only the first one
-/// reports them.
+/// Returns true for reasons that stay until a person acts: each run counts them, only the first one reports them.
 fn is_reported_once(reason: HeldBecause) -> bool {
     matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType)
 }
@@ -289,9 +286,8 @@ pub(crate) struct Generation<'a> {
 }
 
 impl Generation<'_> {
-    /// Reads all vouchers from the last reading to now, once a day also those of the last weeks,
-    /// and if cycles are open all that were created since these began. The calendar does not limit
-    /// what is read: it only names the cycle.
+    /// Reads all vouchers from the last reading to now, once a day also those of the last weeks, and if cycles are open
+    /// all that were created since these began. The calendar does not limit what is read: it only names the cycle.
     async fn read_everything(&self) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
         let now = self.context.clock.now();
@@ -338,8 +334,7 @@ impl Generation<'_> {
         self.context.mirakl.their_time().map_or(now, |theirs| theirs.min(now))
     }
 
-    /// Reads the vouchers of an interval and processes each. `cycles` are complete once their whole
-    /// windows were read.
+    /// Reads the vouchers of an interval and processes each. `cycles` are complete once their whole windows were read.
     async fn read_cycles(&self, cycles: &[Cycle], (from, to): (Timestamp, Timestamp)) -> Result<(), JobError> {
         let source = self.context.config.mirakl.voucher_source;
         let now = self.context.clock.now();
@@ -432,9 +427,8 @@ impl Generation<'_> {
         Placement { due: cycle.as_ref().is_some_and(is_due), cycle }
     }
 
-    /// Collects the vouchers that the other source has shown for this time. Those that share no
-    /// kind of number with this source's are looked up there again, since its rows may contain the
-    /// number by now.
+    /// Collects the vouchers that the other source has shown for this time. Those that share no kind of number with
+    /// this source's are looked up there again, since its rows may contain the number by now.
     async fn learn_from_other_source(
         &self,
         (start, end): (Timestamp, Timestamp),
@@ -579,8 +573,7 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// Loads the record of a voucher and its vendor. The record learns the numbers that the voucher
-    /// shows now.
+    /// Loads the record of a voucher and its vendor. The record learns the numbers that the voucher shows now.
     async fn load_known(&self, voucher: &Voucher) -> Result<(Option<VoucherRecord>, Option<Vendor>), JobError> {
         let (shown, shop_id) = (voucher.clone(), voucher.shop_id);
         let (known, vendor) = self
@@ -601,8 +594,7 @@ impl Generation<'_> {
         Ok((known, vendor))
     }
 
-    /// Returns the reason for which this run makes no operations of the voucher; `None` if it makes
-    /// them.
+    /// Returns the reason for which this run makes no operations of the voucher; `None` if it makes them.
     fn reason_to_hold(
         &self,
         voucher: &Voucher,
@@ -642,9 +634,8 @@ impl Generation<'_> {
         }
     }
 
-    /// Compares a voucher that has operations with Mirakl's present data: a changed amount is
-    /// reported and never overwritten, and what is not sent yet is held if it must not be paid
-    /// unchanged.
+    /// Compares a voucher that has operations with Mirakl's present data: a changed amount is reported and never
+    /// overwritten, and what is not sent yet is held if it must not be paid unchanged.
     async fn unchanged(&self, known: VoucherRecord, voucher: Voucher) -> Result<(), JobError> {
         self.run.count("known already");
         let first = (known.voucher.vendor_amount, known.voucher.operator_amount);

@@ -88,8 +88,7 @@ impl Generation<'_> {
         Ok(())
     }
 
-    /// Records that Mirakl no longer shows a held voucher, unless a person has decided on it
-    /// meanwhile.
+    /// Records that Mirakl no longer shows a held voucher, unless a person has decided on it meanwhile.
     async fn note_gone(&self, key: (String, u64, String)) -> Result<(), JobError> {
         let noted =
             self.context.store.write(move |writer: &mut Writer<'_>| match writer.get::<VoucherRecord>(&key)? {

@@ -72,8 +72,7 @@ pub(crate) fn record_of(view: &impl View, operation: &Operation) -> Result<Optio
     Ok(None)
 }
 
-/// Holds the voucher's operations that are not transferred and that Mirakl's present data
-/// contradicts.
+/// Holds the voucher's operations that are not transferred and that Mirakl's present data contradicts.
 pub(crate) async fn hold_what_differs(
     context: &Context,
     run: &BatchRun,
@@ -133,8 +132,7 @@ pub(crate) async fn hold_what_differs(
     Ok(())
 }
 
-/// Returns the amounts that Mirakl shows for the vendor and the operator, if they differ from the
-/// voucher's first ones.
+/// Returns the amounts that Mirakl shows for the vendor and the operator, if they differ from the voucher's first ones.
 fn changed_amounts(record: &VoucherRecord, shown: ShownVoucher<'_>) -> Option<(Amount, Amount)> {
     let amounts = match shown {
         ShownVoucher::Row(row) if row.unusable.is_none() => {
@@ -184,8 +182,7 @@ fn has_transferred(operation: &Operation) -> bool {
     operation.transfer.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured)
 }
 
-/// Lists the objections of Mirakl's present data to paying one of the voucher's operations, the
-/// most serious first.
+/// Lists the objections of Mirakl's present data to paying one of the voucher's operations, the most serious first.
 fn objections(record: &VoucherRecord, shown: ShownVoucher<'_>, beneficiary: Beneficiary) -> Vec<(Hold, Message)> {
     let ListedVoucher { voucher, unusable } = match shown {
         ShownVoucher::Row(row) => row,

@@ -38,15 +38,13 @@ pub async fn choose_for_voucher(
     Ok(record)
 }
 
-/// Returns the reason for which a choice would change nothing about a voucher; `None` if it is
-/// valid.
+/// Returns the reason for which a choice would change nothing about a voucher; `None` if it is valid.
 pub fn refuses(record: &VoucherRecord, choice: VoucherChoice) -> Option<Message> {
     let voucher = record.id();
     let Some(held) = record.held else { return Some(msg!("voucher-has-operations", voucher)) };
     match (choice, held) {
         (VoucherChoice::Settle, HeldBecause::Settled) => Some(msg!("voucher-settled-already", voucher)),
-        // A run makes the operations by itself once the condition is met; before that, payment is
-        // impossible.
+        // A run makes the operations by itself once the condition is met; before that, payment is impossible.
         (VoucherChoice::Release, HeldBecause::VendorUnknown | HeldBecause::VendorDisabled | HeldBecause::CycleOpen) => {
             Some(msg!("voucher-release-useless", voucher, reason = &held))
         }

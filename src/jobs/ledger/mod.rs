@@ -31,8 +31,7 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 /// Upper bound on the error of an instant that HiPay writes without its zone.
 const ZONES: SignedDuration = SignedDuration::from_hours(14);
 
-/// Overlap of an incremental reading with the previous one: HiPay's list may lag behind its
-/// payments.
+/// Overlap of an incremental reading with the previous one: HiPay's list may lag behind its payments.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// Interval before the store's memory that is read as well: payments of another installation are
@@ -90,8 +89,7 @@ struct FoundEntries {
     mismatches: Vec<LedgerEntry>,
     /// Entries that contradict an attempt which HiPay had executed.
     reversed: Vec<LedgerEntry>,
-    /// Entries that HiPay executed after their attempt was over, or after a person had settled
-    /// their operation.
+    /// Entries that HiPay executed after their attempt was over, or after a person had settled their operation.
     revived: Vec<LedgerEntry>,
 }
 
@@ -189,8 +187,7 @@ impl<'a> Ledger<'a> {
         Ok(from)
     }
 
-    /// Reads everything since `since` again, regardless of earlier readings: executed payments may
-    /// have been reversed.
+    /// Reads everything since `since` again, regardless of earlier readings: executed payments may have been reversed.
     pub(crate) async fn look_again(&self, since: Timestamp) -> Result<(), CallError> {
         let known = self.known().await.map_err(|error| CallError::unknown(&error))?;
         let account = self.account;
@@ -208,8 +205,7 @@ impl<'a> Ledger<'a> {
         self.note(known).await
     }
 
-    /// Returns true if it was last read more than a day ago: payments of others are found even if
-    /// no operation is due.
+    /// Returns true if it was last read more than a day ago: payments of others are found even if no operation is due.
     pub(crate) async fn is_stale(&self) -> Result<bool, StoreError> {
         const A_DAY: SignedDuration = SignedDuration::from_hours(24);
         let now = self.context.clock.now();
@@ -227,8 +223,7 @@ impl<'a> Ledger<'a> {
         written.map_err(|error: StoreError| CallError::unknown(&error))
     }
 
-    /// Returns what this run's reading shows of a pending or executed payment; `None` if HiPay has
-    /// to be asked for it.
+    /// Returns what this run's reading shows of a pending or executed payment; `None` if HiPay has to be asked for it.
     pub(crate) async fn shown(&self, transaction_id: &str) -> Result<Option<Transaction>, StoreError> {
         let key = (self.account, transaction_id.to_owned());
         let entry = self.context.store.reading(move |reader| reader.get::<LedgerEntry>(&key)).await?;
@@ -369,8 +364,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Takes the entries of this run that contradict an attempt which HiPay had executed; each is
-    /// returned once.
+    /// Takes the entries of this run that contradict an attempt which HiPay had executed; each is returned once.
     pub(crate) fn reversed_attempts(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).reversed)
     }
@@ -381,10 +375,9 @@ impl<'a> Ledger<'a> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
     }
 
-    /// Reads new entries, at first also eight weeks before the store's memory, and reports
-    /// irregular ones. Payments of ours that this store lacks and that were made after its memory
-    /// began show that the memory is incomplete: it restarts now. A ledger that cannot be read is
-    /// reported, but stops nothing that the memory covers.
+    /// Reads new entries, at first also eight weeks before the store's memory, and reports irregular ones. Payments of
+    /// ours that this store lacks and that were made after its memory began show that the memory is incomplete: it
+    /// restarts now. A ledger that cannot be read is reported, but stops nothing that the memory covers.
     pub(crate) async fn read_new_entries(&self, run: &BatchRun) -> Result<(), JobError> {
         let recorded = recorded_memory(self.context).await?;
         let before = earlier(recorded, READ_BEFORE_MEMORY);
@@ -403,8 +396,7 @@ impl<'a> Ledger<'a> {
         self.report(run, remembers_since(self.context).await?).await
     }
 
-    /// Reads back to `before`, unless that was read. Returns the error of a failed reading, which
-    /// affects no later one.
+    /// Reads back to `before`, unless that was read. Returns the error of a failed reading, which affects no later one.
     async fn read_back_to(&self, before: Timestamp) -> Result<Option<CallError>, JobError> {
         let mut read = self.read.lock().await;
         if self.known().await?.is_some_and(|known| known.from <= before) {
@@ -530,11 +522,10 @@ impl<'a> Ledger<'a> {
         candidates.await
     }
 
-    /// Returns the entries since `sought.since` of a wallet of the shop that may belong to the
-    /// voucher of `operation` although their reference names another number: one that this store
-    /// does not know, or one that it cannot distinguish from this voucher's own. An entry of an
-    /// unknown wallet counts only if its amount is equal, or the shop's wallet is younger than the
-    /// voucher. The ledger must have been read.
+    /// Returns the entries since `sought.since` of a wallet of the shop that may belong to the voucher of `operation`
+    /// although their reference names another number: one that this store does not know, or one that it cannot
+    /// distinguish from this voucher's own. An entry of an unknown wallet counts only if its amount is equal, or the
+    /// shop's wallet is younger than the voucher. The ledger must have been read.
     pub(crate) async fn of_unsure_vouchers(
         &self,
         operation: &Operation,
@@ -604,8 +595,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// A payment with a reference of our form but without an operation, and the vouchers that its
-/// reference may name.
+/// A payment with a reference of our form but without an operation, and the vouchers that its reference may name.
 struct NamedOrphan {
     transaction_id: String,
     amount: Option<Amount>,
@@ -659,8 +649,7 @@ enum LedgerReading {
     Again,
 }
 
-/// Stores what HiPay shows of a transaction in an account's list. An entry to report is added to
-/// `found`.
+/// Stores what HiPay shows of a transaction in an account's list. An entry to report is added to `found`.
 fn keep_entry(
     writer: &mut Writer<'_>,
     account: u64,
@@ -725,8 +714,7 @@ struct FoundAttempt {
     given_up: bool,
 }
 
-/// Returns the match of an entry to the operations of this store; `found` is its attempt, if there
-/// is one.
+/// Returns the match of an entry to the operations of this store; `found` is its attempt, if there is one.
 fn match_entry(entry: &LedgerEntry, found: Option<&FoundAttempt>) -> (LedgerMatch, Option<u64>) {
     match found {
         Some(FoundAttempt { operation, attempt, .. }) => {
@@ -775,8 +763,7 @@ pub(crate) fn match_again(writer: &mut Writer<'_>, accounts: &[u64], transaction
     Ok(())
 }
 
-/// Returns true if another shop has a voucher of the same number: Mirakl may number each shop's
-/// vouchers separately.
+/// Returns true if another shop has a voucher of the same number: Mirakl may number each shop's vouchers separately.
 pub(crate) async fn is_shared(context: &Context, operation: &Operation) -> Result<bool, StoreError> {
     let (mirakl_id, voucher) = (operation.mirakl_id, operation.voucher.to_lowercase());
     context

@@ -161,8 +161,7 @@ async fn accounts(context: &Context, run: &BatchRun) -> Result<BTreeMap<u64, Tim
     Ok(accounts)
 }
 
-/// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms
-/// it.
+/// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms it.
 pub(crate) async fn confirm_reversals(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.reversed_attempts() {
         match confirm_reversal(context, run, ledger, &entry).await {
@@ -174,9 +173,8 @@ pub(crate) async fn confirm_reversals(context: &Context, run: &BatchRun, ledger:
     Ok(())
 }
 
-/// Adopts payments that the ledger shows as executed although they counted as over or their
-/// operation was settled, once HiPay's own answer confirms it. A notice reports this as well, but
-/// may be lost.
+/// Adopts payments that the ledger shows as executed although they counted as over or their operation was settled, once
+/// HiPay's own answer confirms it. A notice reports this as well, but may be lost.
 pub(crate) async fn adopt_late_executions(
     context: &Context,
     run: &BatchRun,
@@ -229,8 +227,7 @@ async fn adopt_late_execution_of(
     Ok(())
 }
 
-/// Returns the payment kind and the attempt of an executed entry if no run looks for its outcome
-/// any more.
+/// Returns the payment kind and the attempt of an executed entry if no run looks for its outcome any more.
 fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKind, Attempt)> {
     let is_it = |attempt: &&Attempt| attempt.is_of(&entry.transaction_id, &entry.reference);
     PaymentKind::ALL.into_iter().find_map(|kind| {
@@ -242,8 +239,7 @@ fn given_up_as(operation: &Operation, entry: &LedgerEntry) -> Option<(PaymentKin
 /// Returns true if the attempt was not executed and no run looks for its outcome any more. `id` is
 /// HiPay's id of the transaction, if known.
 pub(crate) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&String>) -> bool {
-    // A person has looked at it: it is not a payment of the operation, or it is the one that
-    // settled it.
+    // A person has looked at it: it is not a payment of the operation, or it is the one that settled it.
     let seen = |id: &String| operation.candidates.contains(id) && attempt.transaction_id.as_ref() != Some(id);
     let looked_at = id.is_some_and(|id| operation.dismissed.contains(id) || seen(id));
     let given_up = match attempt.state {
@@ -265,8 +261,7 @@ async fn confirm_reversal(
     let Some((kind, attempt)) = known.and_then(|operation| executed_as(&operation, &entry.transaction_id)) else {
         return Ok(());
     };
-    // A list entry is confirmed by the transaction itself, because a person is alerted because of
-    // it.
+    // A list entry is confirmed by the transaction itself, because a person is alerted because of it.
     let asked_at = context.clock.now();
     let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
         Ok(Some(transaction)) => transaction,
@@ -342,8 +337,7 @@ fn execution_not_confirmed(run: &BatchRun, entry: &LedgerEntry, why: &Message) {
     );
 }
 
-/// Reports that the list shows a payment as reversed, which HiPay does not confirm: the next check
-/// asks again.
+/// Reports that the list shows a payment as reversed, which HiPay does not confirm: the next check asks again.
 fn not_confirmed(run: &BatchRun, entry: &LedgerEntry, why: &Message) {
     run.fail(Subject::default(), msg!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
 }

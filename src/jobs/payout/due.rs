@@ -35,9 +35,8 @@ pub(crate) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u6
     Ok(ids)
 }
 
-/// Returns the operations in `statuses` that are held for one of `reasons`. Each run tries those
-/// that are held only until HiPay's ledger can be read, and payments sent before a person held the
-/// operation are looked up nevertheless.
+/// Returns the operations in `statuses` that are held for one of `reasons`. Each run tries those that are held only
+/// until HiPay's ledger can be read, and payments sent before a person held the operation are looked up nevertheless.
 pub(crate) async fn held_for(context: &Context, statuses: &[Status], reasons: &[Hold]) -> Result<Vec<u64>, StoreError> {
     let mut ids = Vec::new();
     let mut cursor = None;

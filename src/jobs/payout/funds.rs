@@ -103,8 +103,7 @@ impl EscrowBalance {
         self.lock().last = Some((balance, at));
     }
 
-    /// Returns true if the balance has to be requested now: it is older than `age`, and was not
-    /// requested meanwhile.
+    /// Returns true if the balance has to be requested now: it is older than `age`, and was not requested meanwhile.
     pub fn needs_reading(&self, now: Timestamp, age: SignedDuration) -> bool {
         let mut escrow = self.lock();
         let latest = escrow.last.map(|(_, at)| at).max(escrow.asked_at);
@@ -161,8 +160,7 @@ impl<'a> AccountFunds<'a> {
         self.order.places.get(&id).is_some_and(|place| *place < self.order.strict)
     }
 
-    /// Reserves `amount` for operation `id` once it is its turn, and reads the balance if it is
-    /// unknown or runs short.
+    /// Reserves `amount` for operation `id` once it is its turn, and reads the balance if it is unknown or runs short.
     pub(crate) async fn reserve(&self, id: u64, amount: Amount) -> Result<Reserved, CallError> {
         self.wait_for_turn(id).await;
         let reserved = self.reserve_now(id, amount).await;
@@ -179,8 +177,7 @@ impl<'a> AccountFunds<'a> {
             (None, _) => match self.read(&mut state).await {
                 Ok(free) => free,
                 Err(error) => {
-                    // It is unknown whether there is enough for it: nothing after it is paid before
-                    // it.
+                    // It is unknown whether there is enough for it: nothing after it is paid before it.
                     state.kept_for = Some(amount).filter(|_| self.is_strict(id)).or(state.kept_for);
                     return Err(error);
                 }

@@ -127,8 +127,7 @@ fn go_on(
             Some(Hold::AmountChanged) if Status::TRANSFER_PAYABLE.contains(&operation.status) => {
                 take_shown_amount(context, writer, operation, now)?;
             }
-            // Only a release states that the transaction with its reference is not its payment; a
-            // retry checks again.
+            // Only a release states that the transaction with its reference is not its payment; a retry checks again.
             Some(Hold::OtherPayment) if *choice == OperationChoice::Retry => operation.candidates.clear(),
             Some(_) | None => {}
         }
@@ -169,9 +168,8 @@ fn take_up_sent(operation: &mut Operation, note: &Message, now: Timestamp) {
     }
 }
 
-/// Ends a payment under way that, as a person has confirmed, was not executed: HiPay shows an
-/// unknown status, and then its reference is used up; or HiPay no longer shows it, and then it is
-/// not.
+/// Ends a payment under way that, as a person has confirmed, was not executed: HiPay shows an unknown status, and then
+/// its reference is used up; or HiPay no longer shows it, and then it is not.
 fn end_unknown(operation: &mut Operation, vanished: bool, note: &Message, now: Timestamp) -> Result<(), JobError> {
     let Some(kind) = operation.sent_kind() else { return Ok(()) };
     let Some(last) = operation.payment_mut(kind).attempts.last_mut() else { return Ok(()) };
@@ -186,8 +184,7 @@ fn end_unknown(operation: &mut Operation, vanished: bool, note: &Message, now: T
     operation.apply_event(OperationEvent::Failed(kind), note, now).map_err(|error| JobError::Refused(error.into()))
 }
 
-/// Replaces the operation's amount by the one that Mirakl shows now. What was netted into it stays
-/// netted.
+/// Replaces the operation's amount by the one that Mirakl shows now. What was netted into it stays netted.
 fn take_shown_amount(
     context: &Context,
     writer: &mut Writer<'_>,
@@ -447,8 +444,7 @@ fn resume(operation: &mut Operation, id: &str, note: &Message, now: Timestamp) -
 fn make_last(attempts: &mut Vec<Attempt>, transaction: &Transaction, amount: Amount, account: u64) {
     let place = attempts.iter().position(|attempt| is_transaction_of(transaction, attempt));
     let Some(place) = place else { return };
-    // The history keeps what we intended; the payment is what HiPay shows, and the one that
-    // counts.
+    // The history keeps what we intended; the payment is what HiPay shows, and the one that counts.
     let mut attempt = attempts.remove(place);
     (attempt.amount, attempt.account) = (amount, account);
     // A final state is judged again.
@@ -458,8 +454,7 @@ fn make_last(attempts: &mut Vec<Attempt>, transaction: &Transaction, amount: Amo
     attempts.push(attempt);
 }
 
-/// Stores the remainder of the operation after a smaller payment, and takes it off the operation's
-/// original amount.
+/// Stores the remainder of the operation after a smaller payment, and takes it off the operation's original amount.
 fn store_remainder(
     writer: &mut Writer<'_>,
     operation: &mut Operation,

@@ -38,8 +38,7 @@ pub(crate) async fn update(
     Ok(Some(operation))
 }
 
-/// Stores `operation`, which was `before`. Returns true if notices waited for a transaction that it
-/// has now.
+/// Stores `operation`, which was `before`. Returns true if notices waited for a transaction that it has now.
 pub(crate) fn store_operation(
     technical_account: u64,
     writer: &mut Writer<'_>,
@@ -76,9 +75,8 @@ pub(crate) async fn record_unready(
     update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
 }
 
-/// Commits the intent: `attempt` with everything that its request carries, and the paying account's
-/// balance. Returns `None` if the operation must no longer be paid, or another task has begun this
-/// attempt.
+/// Commits the intent: `attempt` with everything that its request carries, and the paying account's balance. Returns
+/// `None` if the operation must no longer be paid, or another task has begun this attempt.
 pub(crate) async fn begin(
     context: &Context,
     id: u64,
@@ -255,8 +253,7 @@ pub(crate) async fn record_never_arrived(
     Ok(updated.await?.is_some_and(|operation| operation.message == text))
 }
 
-/// Records that the outcome of the attempt is unknown: it stays unchanged, with the reason for
-/// people.
+/// Records that the outcome of the attempt is unknown: it stays unchanged, with the reason for people.
 pub(crate) async fn record_unknown(
     context: &Context,
     id: u64,
@@ -281,8 +278,7 @@ pub(crate) async fn record_unknown(
     .map(drop)
 }
 
-/// Holds the operation until a person has looked at it; `candidates` are the transactions to look
-/// at.
+/// Holds the operation until a person has looked at it; `candidates` are the transactions to look at.
 pub(crate) async fn hold(
     context: &Context,
     id: u64,

@@ -50,8 +50,7 @@ pub(crate) struct Paying<'a> {
     pub(crate) ledger: &'a Ledger<'a>,
     /// Time since which the store knows everything that was paid.
     pub(crate) memory: Timestamp,
-    /// False if the checks before sending fail: then only the outcome of earlier sendings is looked
-    /// up.
+    /// False if the checks before sending fail: then only the outcome of earlier sendings is looked up.
     pub(crate) may_send: bool,
 }
 
@@ -225,10 +224,9 @@ impl Paying<'_> {
         Ok(())
     }
 
-    /// Returns true if a payment of the operation could not have been made without this store's
-    /// knowledge: its voucher is younger than the memory, its wallet is not younger than the
-    /// voucher (otherwise another wallet may have been paid), and its transfer was not made by
-    /// another installation, which may have withdrawn it as well.
+    /// Returns true if a payment of the operation could not have been made without this store's knowledge: its voucher
+    /// is younger than the memory, its wallet is not younger than the voucher (otherwise another wallet may have been
+    /// paid), and its transfer was not made by another installation, which may have withdrawn it as well.
     fn is_within_memory(&self, operation: &Operation, vendor: Option<&Vendor>) -> bool {
         let owed_since = operation.owed_since();
         let base = operation.base_reference(PaymentKind::Transfer, &marketplace(&self.context.config));
@@ -240,8 +238,7 @@ impl Paying<'_> {
         owed_since >= self.memory && wallet_since.is_none_or(|since| since <= owed_since)
     }
 
-    /// Returns the reference that the attempts are numbered by; a first one names the wallet that
-    /// is paid.
+    /// Returns the reference that the attempts are numbered by; a first one names the wallet that is paid.
     fn base(&self, operation: &Operation) -> String {
         let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
         operation.payment(self.kind).base(&computed).to_owned()
@@ -376,8 +373,7 @@ impl Paying<'_> {
         }
         let operators = binding::operator_accounts(self.context).await?;
         match self.context.hipay.account(ActingOn::Login(login)).await {
-            // A commission went to an account that is or was the operator's; any other owner is a
-            // mismatch.
+            // A commission went to an account that is or was the operator's; any other owner is a mismatch.
             Ok(Some(owner))
                 if operation.beneficiary == Beneficiary::Operator && !operators.contains(&owner.hipay_id) =>
             {
@@ -388,8 +384,7 @@ impl Paying<'_> {
         }
     }
 
-    /// Looks up the transaction with this reference; one without a reference is looked up by its
-    /// id.
+    /// Looks up the transaction with this reference; one without a reference is looked up by its id.
     async fn look_up(&self, operation: &Operation, reference: &str) -> Result<Option<Transaction>, CallError> {
         self.look_up_at(account(operation), operation, reference).await
     }
@@ -443,8 +438,7 @@ impl Paying<'_> {
         Ok(None)
     }
 
-    /// Moves an operation without a live transfer to the shop's present wallet, or to the
-    /// operator's present account.
+    /// Moves an operation without a live transfer to the shop's present wallet, or to the operator's present account.
     async fn to_present_account(&self, operation: Operation, vendor: Option<&Vendor>) -> Result<Operation, StoreError> {
         let former = account(&operation);
         let present = match operation.beneficiary {
@@ -532,8 +526,7 @@ impl Paying<'_> {
         self.send(&operation, uncertain).await
     }
 
-    /// Reserves the amount to pay. Returns `None` if it is not available; the operation then
-    /// records it.
+    /// Reserves the amount to pay. Returns `None` if it is not available; the operation then records it.
     async fn reserve(&self, operation: &Operation) -> Result<Option<Reservation>, JobError> {
         if !operation.may_pay_a_part(self.kind) {
             return self.reserve_exactly(operation, operation.amount).await;
@@ -740,8 +733,7 @@ impl Paying<'_> {
         Ok(shown)
     }
 
-    /// Assigns a commission that this store does not remember to the account that was the
-    /// operator's then.
+    /// Assigns a commission that this store does not remember to the account that was the operator's then.
     async fn with_former_operator(
         &self,
         operation: &Operation,

@@ -106,8 +106,7 @@ async fn sync(
     let paying = Paying { context, run, kind, funds: &funds, ledger: &ledger, memory, may_send: false };
     let last = operation.payment(kind).last().cloned();
     let Some(attempt) = last.filter(|last| last.state == AttemptState::Requested) else {
-        // Sent with an unknown outcome: the same look-up as before a repetition, but without
-        // sending.
+        // Sent with an unknown outcome: the same look-up as before a repetition, but without sending.
         return paying.pay(operation).await;
     };
     let asked_at = context.clock.now();
@@ -171,8 +170,7 @@ async fn look_up(
     if found.is_none() && id != attempt.reference && !attempt.reference.is_empty() {
         found = context.hipay.transaction(kind, attempt.account, &attempt.reference).await?;
     }
-    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours
-    // old.
+    // The answer itself carries HiPay's present time; the time of an earlier answer may be hours old.
     let as_of = listed_then.unwrap_or_else(|| context.hipay.as_of(asked_at));
     Ok((found, as_of))
 }

@@ -24,8 +24,7 @@ use crate::text::message::{Message, msg};
 /// Time since the cycle after which an operation is paid before anything newer (rules, section 3).
 const WAIT_WARNING_LIMIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Pays what is payable. Payments that an earlier run left open come first: their outcome is looked
-/// up.
+/// Pays what is payable. Payments that an earlier run left open come first: their outcome is looked up.
 pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobError> {
     let ledger = Ledger::of_technical_account(context);
     let (payable, _) = in_order(context).await?;
@@ -93,8 +92,7 @@ async fn transfer(
     Paying { context, run, kind: PaymentKind::Transfer, funds, ledger, memory, may_send }.pay(operation).await
 }
 
-/// Runs the checks before a transfer, in the order of the rules; the operation records a failed
-/// one.
+/// Runs the checks before a transfer, in the order of the rules; the operation records a failed one.
 async fn may_be_sent(context: &Context, run: &BatchRun, operation: &Operation) -> Result<bool, JobError> {
     if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
         outcome::apply_event(context, operation.id, OperationEvent::VendorDisabled, message.clone()).await?;
@@ -110,8 +108,7 @@ async fn may_be_sent(context: &Context, run: &BatchRun, operation: &Operation) -
     Ok(true)
 }
 
-/// Returns the reason for which the voucher's vendor must not be paid; `None` if it is known and
-/// wants to be paid.
+/// Returns the reason for which the voucher's vendor must not be paid; `None` if it is known and wants to be paid.
 async fn not_to_be_paid(context: &Context, mirakl_id: u64) -> Result<Option<Message>, JobError> {
     let vendor = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
     Ok(match vendor {

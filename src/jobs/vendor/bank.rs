@@ -68,9 +68,8 @@ pub(crate) async fn settle(
     follow(context, run, shop, (info.status, stays_told), warnings).await
 }
 
-/// Handles bank details that HiPay has: payments stay blocked until it has validated them. Done
-/// here as well as on HiPay's notice, which may be lost. A block that outlasts the validation is
-/// reported if `tells_block` is true.
+/// Handles bank details that HiPay has: payments stay blocked until it has validated them. Done here as well as on
+/// HiPay's notice, which may be lost. A block that outlasts the validation is reported if `tells_block` is true.
 async fn follow(
     context: &Context,
     run: &BatchRun,
@@ -188,8 +187,7 @@ async fn register(
     blocked(context, run, shop, warnings).await
 }
 
-/// Returns the shop's IBAN and its BIC, empty if it has none. Returns `None`, with a warning, if one
-/// of them is wrong.
+/// Returns the shop's IBAN and its BIC, empty if it has none. Returns `None`, with a warning, if one of them is wrong.
 fn read_iban_and_bic(bank: &BankDetails, warnings: &mut Vec<Warning>) -> Option<(String, String)> {
     let Some(iban) = valid_iban(&bank.iban) else {
         let message = "the IBAN in Mirakl is wrong (its check digits do not fit); correct it there";
@@ -291,8 +289,7 @@ fn new_bank_info(bank: &BankDetails, (iban, bic): (&str, String), proof: &ShopDo
     }
 }
 
-/// Turns a remote's error about one vendor into a warning on it; refused credentials concern all
-/// vendors.
+/// Turns a remote's error about one vendor into a warning on it; refused credentials concern all vendors.
 fn or_warning(
     error: &CallError,
     trouble: VendorProblem,

@@ -12,8 +12,7 @@ use crate::remote::hipay::{DocumentOutcome, NewDocument};
 use crate::remote::mirakl::{Shop, ShopDocument};
 use crate::store::{StoreError, View, Writer};
 
-/// Sends every document of a known type that HiPay does not have yet. A failure is a warning, and
-/// the others continue.
+/// Sends every document of a known type that HiPay does not have yet. A failure is a warning, and the others continue.
 pub(crate) async fn send(
     context: &Context,
     run: &BatchRun,

@@ -30,8 +30,7 @@ pub struct MiraklSetup {
 }
 
 impl MiraklSetup {
-    /// Returns true if no shop can state that it wants to be paid, because the field does not
-    /// exist.
+    /// Returns true if no shop can state that it wants to be paid, because the field does not exist.
     pub fn lacks_process_field(&self) -> bool {
         self.process_field.is_none()
     }

@@ -49,9 +49,8 @@ pub(crate) async fn run(context: &Context, run: &BatchRun, since: Option<Timesta
     Ok(())
 }
 
-/// Returns the shops to process: those that Mirakl lists and, if only recent changes were
-/// requested, also those of our vendors that still need something (HiPay may have validated
-/// meanwhile).
+/// Returns the shops to process: those that Mirakl lists and, if only recent changes were requested, also those of our
+/// vendors that still need something (HiPay may have validated meanwhile).
 async fn shops(context: &Context, run: &BatchRun, since: Option<Timestamp>) -> Result<Vec<Shop>, JobError> {
     let mut listings = vec![context.mirakl.shops(since).await?];
     if since.is_some() {
@@ -72,8 +71,7 @@ async fn shops(context: &Context, run: &BatchRun, since: Option<Timestamp>) -> R
     Ok(ours)
 }
 
-/// Returns true for a shop in one of the countries of `country.filter`, or for any if that is
-/// empty.
+/// Returns true for a shop in one of the countries of `country.filter`, or for any if that is empty.
 fn is_ours(context: &Context, shop: &Shop) -> bool {
     let filter = &context.config.country_filter;
     let country = country_alpha2(&shop.country);

@@ -24,9 +24,8 @@ impl<'a> WalletSearch<'a> {
         Self { context, run, group: OnceCell::new() }
     }
 
-    /// Returns every wallet at HiPay that may be the shop's, by HiPay ID: the one with `login`,
-    /// those with an e-mail of `emails`, and those that the merchant group's list shows for the
-    /// shop.
+    /// Returns every wallet at HiPay that may be the shop's, by HiPay ID: the one with `login`, those with an e-mail of
+    /// `emails`, and those that the merchant group's list shows for the shop.
     pub(crate) async fn wallets_of(
         &self,
         shop: &Shop,

@@ -319,9 +319,8 @@ impl HiPay {
         Ok(members)
     }
 
-    /// Interprets a 401, which HiPay sends for wrong credentials and for an account that it does not let us act
-    /// on. The first affects every call, the second only that account: a call on our own account shows which it
-    /// is.
+    /// Interprets a 401, which HiPay sends for wrong credentials and for an account that it does not let us act on. The
+    /// first affects every call, the second only that account: a call on our own account shows which it is.
     async fn confirmed<T>(&self, on: ActingOn<'_>, result: Result<T, CallError>) -> Result<T, CallError> {
         let error = match result {
             Err(error) if error.is_credentials() && on != ActingOn::Technical => error,

@@ -314,8 +314,7 @@ struct MemberRow {
 }
 
 impl GroupAnswer {
-    /// Returns the members. HiPay's API description calls each a text, but HiPay sends objects: both are
-    /// accepted.
+    /// Returns the members. HiPay's API description calls each a text, but HiPay sends objects: both are accepted.
     pub(super) fn members(self) -> Vec<GroupMember> {
         let member = |raw: Box<RawValue>| {
             if let Ok(row) = serde_json::from_str::<MemberRow>(raw.get()) {

@@ -439,8 +439,7 @@ pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, UnusableRow
     })
 }
 
-/// Converts a row. One without a number or a shop is unreadable; one with unusable amounts can still be
-/// identified.
+/// Converts a row. One without a number or a shop is unreadable; one with unusable amounts can still be identified.
 fn voucher(parts: VoucherParts) -> Result<ListedVoucher, UnusableRow> {
     let id = parts.number.clone().or_else(|| parts.billing_cycle_id.clone());
     let missing = |field: &str| UnusableRow::new("voucher", id.clone(), msg!("row-lacks", field));

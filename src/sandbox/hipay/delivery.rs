@@ -1,5 +1,4 @@
-//! HiPay's background tasks: delivering notifications, and reviews and transactions that become due
-//! without a request.
+//! HiPay's background tasks: delivering notifications, and reviews and transactions that become due without a request.
 
 use std::io;
 use std::net::IpAddr;

@@ -23,8 +23,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A scheduler that checks the clock when its last decision asks for it, or when the clock
-/// jumps.
+/// A scheduler that checks the clock when its last decision asks for it, or when the clock jumps.
 struct Story {
     schedule: Schedule,
     remembered: Option<Remembered>,

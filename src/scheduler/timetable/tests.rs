@@ -89,8 +89,7 @@ fn what_never_comes_is_never_due() {
 }
 
 proptest! {
-    /// Checks that the forward and backward searches agree from every moment and stay on their
-    /// side.
+    /// Checks that the forward and backward searches agree from every moment and stay on their side.
     #[test]
     fn forwards_and_backwards_agree(
         second in 1_735_689_600_i64..1_830_297_600,

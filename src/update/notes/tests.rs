@@ -47,8 +47,7 @@ fn nothing_that_acts_comes_through() {
     assert!(notes_html("![a picture](https://e.example/p.png)").contains("a picture"));
 }
 
-/// Checks that every tag is one that Markdown has, with no attribute but a link's address and those that Markdown
-/// sets.
+/// Checks that every tag is one that Markdown has, with no attribute but a link's address and those that Markdown sets.
 fn check(notes: &str) {
     let html = notes_html(notes);
     let names =

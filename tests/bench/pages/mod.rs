@@ -2,9 +2,8 @@
 //! lines and a hundred thousand vendors: the store's time, compared with the same queries in SQLite;
 //! the page's time in the server, and over HTTP; and its size.
 //!
-//! `CASHOUT_BENCH_FOLDER` names a folder in which the marketplace is kept for the next run;
-//! `CASHOUT_BENCH_LISTS` names the lists that are filled and queried, such as `vendors logs`; all by
-//! default.
+//! `CASHOUT_BENCH_FOLDER` names a folder in which the marketplace is kept for the next run; `CASHOUT_BENCH_LISTS` names
+//! the lists that are filled and queried, such as `vendors logs`; all by default.
 
 mod dashboard;
 mod marketplace;

@@ -193,8 +193,7 @@ impl Campaign {
             };
             let to_it = entries.iter().filter(|entry| entry.kind == Kind::Transfer && entry.to == Place::Account(*id));
             let put = to_it.filter(of_nobody);
-            // The part that a commission's withdrawal could not take is reported as missing, and
-            // stays in the account.
+            // The part that a commission's withdrawal could not take is reported as missing, and stays in the account.
             let short = operations.iter().filter(|one| one.recipient_hipay_id == *id).filter_map(|one| one.shortfall);
             // Payments that were settled because their reference is used up stay there as well.
             let settled = operations.iter().filter(|one| {
