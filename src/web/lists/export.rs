@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde_json::Value;
 
 use super::{ExportParams, ListFilter, MAX_FOUND, Ordering, search};
 use crate::store::{Cursor, ListPage, StoreError, View};
@@ -18,11 +19,19 @@ const SLICE: usize = 1_000;
 pub(in crate::web) trait Export: ListFilter {
     /// Name of the file, without its ending.
     const NAME: &'static str;
-    /// Names of the columns.
+    /// Names of the columns: those of the item's fields in JSON.
     const COLUMNS: &'static [&'static str];
 
     /// Returns the cells of a row.
-    fn cells(record: Self::Record) -> Vec<String>;
+    fn cells(record: Self::Record) -> Vec<String> {
+        let item = serde_json::to_value(Self::item(record)).unwrap_or_default();
+        let cell = |column: &&str| match item.get(column) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        Self::COLUMNS.iter().map(cell).collect()
+    }
 }
 
 /// Exports the whole list: RFC 4180, UTF-8, with a header.

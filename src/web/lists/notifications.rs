@@ -117,21 +117,4 @@ impl Export for NotificationFilter {
         "date",
         "ended_at",
     ];
-
-    fn cells(one: Notification) -> Vec<String> {
-        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-        vec![
-            one.id.to_string(),
-            one.kind.name().to_owned(),
-            one.state.name().to_owned(),
-            one.action,
-            one.subject,
-            number(one.account_id),
-            number(one.mirakl_id),
-            one.message.to_string(),
-            one.repeats.to_string(),
-            one.received_at.to_string(),
-            one.ended_at.map(|at| at.to_string()).unwrap_or_default(),
-        ]
-    }
 }

@@ -266,31 +266,6 @@ impl Export for OperationFilter {
         "message",
         "held",
     ];
-
-    fn cells(operation: Operation) -> Vec<String> {
-        let (transfer, withdraw) = operation.status.columns();
-        let beneficiary = match operation.beneficiary {
-            Beneficiary::Vendor => "vendor",
-            Beneficiary::Operator => "operator",
-        };
-        vec![
-            operation.id.to_string(),
-            operation.mirakl_id.to_string(),
-            operation.recipient_hipay_id.to_string(),
-            operation.voucher,
-            beneficiary.to_owned(),
-            operation.amount.decimal(),
-            operation.origin_amount.decimal(),
-            operation.amount.currency().code().to_owned(),
-            operation.status.to_string(),
-            transfer.name().to_owned(),
-            withdraw.name().to_owned(),
-            operation.balance.map(Amount::decimal).unwrap_or_default(),
-            operation.updated_at.to_string(),
-            operation.message,
-            operation.held.unwrap_or_default(),
-        ]
-    }
 }
 
 impl From<Operation> for OperationDetail {

@@ -182,24 +182,6 @@ impl Export for PaymentFilter {
         "test",
         "date",
     ];
-
-    fn cells(payment: CustomerPayment) -> Vec<String> {
-        let item = Self::item(payment);
-        vec![
-            item.transaction_reference,
-            item.order_id,
-            item.status.map(|status| status.to_string()).unwrap_or_default(),
-            item.message,
-            item.outcome.name().to_owned(),
-            item.authorized_amount.unwrap_or_default(),
-            item.captured_amount.unwrap_or_default(),
-            item.refunded_amount.unwrap_or_default(),
-            item.currency.unwrap_or_default(),
-            item.payment_product,
-            item.test.to_string(),
-            item.date.to_string(),
-        ]
-    }
 }
 
 impl From<CustomerPayment> for PaymentDetail {

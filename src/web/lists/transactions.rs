@@ -114,22 +114,4 @@ impl Export for TransactionFilter {
         "match",
         "operation",
     ];
-
-    fn cells(entry: LedgerEntry) -> Vec<String> {
-        let item = Self::item(entry);
-        vec![
-            item.id,
-            item.date.to_string(),
-            item.kind,
-            item.account.to_string(),
-            item.amount.unwrap_or_default(),
-            item.currency.unwrap_or_default(),
-            item.fees.unwrap_or_default(),
-            item.status,
-            item.reference,
-            item.label,
-            item.matched.name().to_owned(),
-            item.operation.map(|operation| operation.to_string()).unwrap_or_default(),
-        ]
-    }
 }

@@ -183,24 +183,6 @@ impl Export for VendorFilter {
         "documents",
         "message",
     ];
-
-    fn cells(vendor: Vendor) -> Vec<String> {
-        let item = Self::item(vendor);
-        vec![
-            item.mirakl_id.to_string(),
-            item.name,
-            item.login,
-            item.status.name().to_owned(),
-            item.wallet_status.name().to_owned(),
-            item.hipay_id.map(|id| id.to_string()).unwrap_or_default(),
-            item.enabled.to_string(),
-            item.payment_blocked.to_string(),
-            item.country.unwrap_or_default(),
-            item.date.to_string(),
-            item.documents.to_string(),
-            item.message,
-        ]
-    }
 }
 
 impl From<Vendor> for VendorDetail {

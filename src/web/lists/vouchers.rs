@@ -184,26 +184,4 @@ impl Export for VoucherFilter {
         "mirakl_payment_state",
         "pay_out_psp_code",
     ];
-
-    fn cells(record: VoucherRecord) -> Vec<String> {
-        let item = Self::item(record);
-        vec![
-            item.id,
-            item.number,
-            item.invoice_id.unwrap_or_default(),
-            item.billing_cycle_id.unwrap_or_default(),
-            item.mirakl_id.to_string(),
-            item.cycle.map(|cycle| cycle.to_string()).unwrap_or_default(),
-            item.date.to_string(),
-            item.amount,
-            item.commission,
-            item.currency,
-            item.state.name().to_owned(),
-            item.reason.unwrap_or_default(),
-            item.actor.unwrap_or_default(),
-            item.released.to_string(),
-            item.mirakl_payment_state.unwrap_or_default(),
-            item.pay_out_psp_code.unwrap_or_default(),
-        ]
-    }
 }
