@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use cashout::domain::operation::OperationChoice;
+use cashout::jobs::{Command, GenerateArguments};
 use cashout::logs::LogLine;
 use cashout::platform::release;
 use cashout::sandbox::{Refusal, Voucher};
 use cashout::serve::Appliance;
 use cashout::store::StoreError;
 use jiff::SignedDuration;
+use jiff::civil::date;
 use serde_json::{Value, json};
 
 use crate::api::{Api, TOKEN};
@@ -48,6 +50,14 @@ fn minute(world: &World) {
     world.clock.advance(SignedDuration::from_mins(1));
 }
 
+/// Adds a voucher of the cycle and generates its operations; amounts in cents.
+async fn generate(world: &World, number: u64, shop: u64, vendor: i64, operator: i64) {
+    world.voucher(number, shop, vendor, operator);
+    minute(world);
+    let cycle_date = Some(date(2026, 11, 11));
+    world.run(Command::CashoutGenerate(GenerateArguments { cycle_date, ..GenerateArguments::default() })).await;
+}
+
 /// Runs the payments of a day.
 async fn pay(world: &World) {
     for command in batches().into_iter().skip(1) {
@@ -76,7 +86,8 @@ async fn store_lines(world: &World) {
     stored.await.unwrap();
 }
 
-/// Makes the marketplace: voucher 1 is paid; the seller's share of 2 is held by a person; 4 compensates the debt of 3,
+/// Makes the marketplace. At most one payment is due in each run, so that every number, time and order is the same each
+/// time: voucher 1 is paid; the seller's share of 2 is held by a person; 4 compensates the debt of 3,
 /// and its withdrawal is refused; the seller of 6 is disabled; 7 is outside every cycle; 8 exceeds the balance.
 async fn marketplace() -> World {
     let token = format!("dashboard.apiToken: {TOKEN}");
@@ -97,23 +108,19 @@ async fn marketplace() -> World {
     world.vendors().await;
 
     world.after_the_cycle();
-    for (number, shop, vendor, operator) in [
-        (1, 2001, 10_000, 0),
-        (2, 2002, 5_000, 500),
-        (3, 2003, -3_000, 0),
-        (4, 2003, 9_000, 0),
-        (6, 2004, 8_000, 0),
-        (8, 2006, 500_000, 0),
-    ] {
-        world.voucher(number, shop, vendor, operator);
-    }
-    minute(&world);
-    world.generate().await;
+    generate(&world, 1, 2001, 10_000, 0).await;
+    pay(&world).await;
+    generate(&world, 2, 2002, 5_000, 500).await;
     let held = world.operation(2).id;
     world.choose(held, OperationChoice::Hold, "the seller has moved", OPERATOR.0).await.unwrap();
+    pay(&world).await;
+    generate(&world, 3, 2003, -3_000, 0).await;
+    generate(&world, 4, 2003, 9_000, 0).await;
     let refusal = Refusal::withdrawal_detail(4005).about(&wallet_of(2003)).times(100);
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));
     pay(&world).await;
+    generate(&world, 6, 2004, 8_000, 0).await;
+    generate(&world, 8, 2006, 500_000, 0).await;
 
     world.clock.set("2026-11-16T08:00:00Z".parse().unwrap());
     let outside = Voucher::new(7, 2005, "10.00", "2026-11-15T12:00:00Z".parse().unwrap());
