@@ -41,35 +41,59 @@ pub fn masked(text: &str) -> String {
 /// Match at the start of `rest`: the number of characters and their replacement.
 type MaskedMatch = Option<(usize, String)>;
 
-/// Finds a card number: 13 to 19 digits with the right check digit, in one piece or in groups with the same separator
-/// between them. The longest match wins.
+/// Finds a card number: 13 to 19 digits with the right check digit, in one piece or in groups. A number before a card
+/// may seem to begin one: the match reaches to the end of every card that begins within it.
 fn card(rest: &[char]) -> MaskedMatch {
+    let mut end = card_end(rest)?;
+    let mut at = 1;
+    while at < end {
+        let within = rest.get(at..)?;
+        if rest.get(at - 1).is_some_and(|before| !before.is_alphanumeric())
+            && let Some(further) = card_end(within)
+        {
+            end = end.max(at + further);
+        }
+        at += 1;
+    }
+    let digits: String = rest.get(..end)?.iter().filter(|letter| letter.is_ascii_digit()).collect();
+    let (first, last) = (digits.get(..6)?, digits.get(digits.len().checked_sub(4)?..)?);
+    Some((end, format!("{first}******{last}")))
+}
+
+/// Returns the end of the longest card number at the start of `rest`.
+fn card_end(rest: &[char]) -> Option<usize> {
     let mut digits = String::new();
-    // Ends of the groups: in `rest`, and in `digits`.
-    let mut ends = Vec::new();
-    let mut separator = None;
+    let mut groups = vec![0_usize];
+    let mut found = None;
     for (at, &letter) in rest.iter().enumerate() {
         let next = rest.get(at + 1).copied();
         if letter.is_ascii_digit() {
             digits.push(letter);
-            if next.is_none_or(|next| !next.is_alphanumeric()) {
-                ends.push((at + 1, digits.len()));
+            if let Some(group) = groups.last_mut() {
+                *group += 1;
             }
-        } else if !matches!(letter, ' ' | '-')
-            || separator.is_some_and(|known| known != letter)
-            || next.is_none_or(|next| !next.is_ascii_digit())
-        {
-            break;
+            let ends = next.is_none_or(|next| !next.is_alphanumeric());
+            let is_long = CARD_DIGITS.contains(&digits.len());
+            if ends && is_long && are_of_a_card(&groups) && has_check_digit(digits.chars()) {
+                found = Some(at + 1);
+            }
+        } else if matches!(letter, ' ' | '-') && next.is_some_and(|next| next.is_ascii_digit()) {
+            groups.push(0);
         } else {
-            separator = Some(letter);
+            break;
         }
     }
-    ends.into_iter().rev().find_map(|(taken, length)| {
-        let number = digits.get(..length).filter(|_| CARD_DIGITS.contains(&length))?;
-        has_check_digit(number.chars()).then_some(())?;
-        let (first, last) = (number.get(..6)?, number.get(length.checked_sub(4)?..)?);
-        Some((taken, format!("{first}******{last}")))
-    })
+    found
+}
+
+/// Returns true for groups in which a card number is printed or typed: one piece, 4-6-4 or 4-6-5, or equal groups of at
+/// least four digits, of which the last may be shorter.
+fn are_of_a_card(groups: &[usize]) -> bool {
+    match groups {
+        [_] | [4, 6, 4 | 5] => true,
+        [first, middle @ .., last] => *first >= 4 && middle.iter().all(|group| group == first) && last <= first,
+        [] => false,
+    }
 }
 
 /// Returns true if the Luhn check holds: with every second digit from the right doubled, the sum is a multiple of ten.
