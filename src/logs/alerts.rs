@@ -18,8 +18,8 @@ const MAX_EXAMPLES: usize = 5;
 /// Lines grouped by message. Their number is bounded, however many lines there are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertBatch {
-    /// Groups of similar lines.
-    #[serde(default)]
+    /// Groups of similar lines; stored under the name that every release reads.
+    #[serde(default, rename = "sentences", alias = "groups")]
     pub groups: Vec<AlertGroup>,
     /// Number of lines outside the groups once there are too many groups, by level.
     #[serde(default)]
@@ -219,7 +219,7 @@ impl Alerts {
     }
 
     /// Waits until something has been gathered since the last call.
-    pub async fn add_arrived(&self) {
+    pub async fn wait_for_lines(&self) {
         self.came.notified().await;
     }
 }

@@ -15,9 +15,9 @@ alert-count = { $count ->
     [one] once, at { $last }
    *[other] { $count } times, last at { $last }
 }
-alert-more = And { $sentences ->
+alert-more = And { $groups ->
     [one] one more message
-   *[other] { $sentences } more messages
+   *[other] { $groups } more messages
 } with { $lines ->
     [one] one line
    *[other] { $lines } lines

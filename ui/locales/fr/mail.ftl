@@ -15,9 +15,9 @@ alert-count = { $count ->
     [one] une fois, à { $last }
    *[other] { $count } fois, la dernière à { $last }
 }
-alert-more = Et { $sentences ->
+alert-more = Et { $groups ->
     [one] un autre message
-   *[other] { $sentences } autres messages
+   *[other] { $groups } autres messages
 } avec { $lines ->
     [one] une ligne
    *[other] { $lines } lignes
