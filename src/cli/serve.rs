@@ -42,7 +42,7 @@ impl From<AttachError> for Failed {
 }
 
 /// Returns the message for a second service on one store.
-pub(super) fn refuse_second_service(data: &Path) -> String {
+pub(super) fn second_service_message(data: &Path) -> String {
     format!("a cashout service is already running on {}; stop it first", data.display())
 }
 
@@ -205,7 +205,7 @@ fn store(global: &Global, config: &Config, wiring: &Wiring) -> Result<Context, F
             Reached::Service(_) if begun.elapsed() < EXIT_TIMEOUT => {
                 std::thread::park_timeout(Duration::from_millis(50));
             }
-            Reached::Service(_) => return Err(Failed::new(Exit::Busy, refuse_second_service(&global.data))),
+            Reached::Service(_) => return Err(Failed::new(Exit::Busy, second_service_message(&global.data))),
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::batch::StopSignals;
 use super::{Exit, Failed, Global, output, progress};
-use crate::jobs::Command;
+use crate::jobs::{BatchState, Command};
 use crate::platform::release;
 use crate::scheduler::BatchStage;
 use crate::serve::socket;
@@ -24,6 +24,11 @@ use crate::web::{API, BatchDetail, EndedBatch, EnqueuedBatch, ProblemBody, Probl
 
 /// Time limit for the service to accept a connection and a request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Maximum silence of a stream of events, which has signs of life every ten seconds.
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+/// Upper bound on an event, in bytes; a batch lists its failures, so it can be long.
+const MAX_EVENT_LENGTH: usize = 64 * 1024 * 1024;
 
 /// The running service of a data folder.
 pub(super) struct ServiceClient {
@@ -72,9 +77,16 @@ impl ServiceClient {
             None => request.body(Body::empty()),
         };
         let request = request.map_err(|error| broken(&error))?;
-        let accepted = tokio::time::timeout(CONNECT_TIMEOUT, sender.ready()).await;
-        accepted.map_err(|_| silent())?.map_err(|error| broken(&error))?;
-        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        // The work itself may take long; that the service is alive shows within moments.
+        let probe = Request::get("/healthz").header(HOST, "localhost").body(Body::empty());
+        let probe = probe.map_err(|error| broken(&error))?;
+        let alive = async { sender.send_request(probe).await?.into_body().collect().await.map(drop) };
+        tokio::time::timeout(CONNECT_TIMEOUT, alive)
+            .await
+            .map_err(|_| silent())?
+            .map_err(|error| unreadable(&error))?;
+        sender.ready().await.map_err(|error| broken(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| unreadable(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -101,26 +113,21 @@ impl ServiceClient {
         let id = self.enqueue(global, command).await?;
         let mut shown = ShownProgress::new(global.json);
         let mut signals = StopSignals::listen();
-        let (mut asked_to_stop, mut running) = (false, Vec::new());
+        let (mut asked_to_stop, mut service_stops) = (false, false);
         loop {
             let event = tokio::select! {
                 event = events.next() => event?,
                 () = signals.next() => {
-                    if asked_to_stop {
+                    if asked_to_stop || self.leaves_after_stop(id, &mut signals).await {
                         // The service brings the batch to a safe point without us.
                         return Ok(None);
                     }
                     asked_to_stop = true;
-                    if self.stop_batch(id).await? == StopEffect::Joined {
-                        output::notice("others requested this batch too: it continues");
-                        return Ok(None);
-                    }
                     continue;
                 }
             };
             match event {
                 Some(ServiceEvent::Progress(batches)) => {
-                    running = batches.iter().map(|batch| batch.id).collect();
                     if let Some(batch) = batches.into_iter().find(|batch| batch.id == id) {
                         shown.update(&batch.stages);
                     }
@@ -131,26 +138,49 @@ impl ServiceClient {
                     let failure = ended.failure.map(|failure| Failed::new(failure.kind.into(), failure.message));
                     return Ok(Some((ended.batch, failure)));
                 }
-                Some(ServiceEvent::Stopping(still)) if !still.contains(&id) && !running.contains(&id) => {
-                    let sentence = format!(
-                        "the service stops before batch {id} began; it stays queued, and runs after the next start"
-                    );
-                    return Err(Failed::new(Exit::Busy, sentence));
+                Some(ServiceEvent::Stopping(still)) if still.contains(&id) => service_stops = true,
+                Some(ServiceEvent::Stopping(_)) => return Err(stays_queued(id)),
+                Some(ServiceEvent::Ended(_) | ServiceEvent::Other) => {}
+                None if service_stops => return Err(stays_queued(id)),
+                None => {
+                    // Followed again before the look, so that its end is not missed.
+                    events = Events::new(self.send(Method::GET, "/batches/events", None).await?);
+                    if let Some(end) = self.missed_end(id).await? {
+                        return Ok(Some(end));
+                    }
                 }
-                Some(ServiceEvent::Ended(_) | ServiceEvent::Stopping(_) | ServiceEvent::Other) => {}
-                None => return self.missed_end(id).await.map(Some),
             }
         }
     }
 
-    /// Returns a batch whose end the service did not report: the stream of events has ended before.
-    async fn missed_end(&self, id: u64) -> Result<(BatchDetail, Option<Failed>), Failed> {
+    /// Requests a stop of the batch. Returns true if it continues without us: others have requested it too, or a second
+    /// signal came.
+    async fn leaves_after_stop(&self, id: u64, signals: &mut StopSignals) -> bool {
+        let stopped = tokio::select! {
+            stopped = self.stop_batch(id) => stopped,
+            () = signals.next() => return true,
+        };
+        match stopped {
+            Ok(StopEffect::Joined) => {
+                output::notice("others requested this batch too: it continues");
+                return true;
+            }
+            Ok(StopEffect::Stopping | StopEffect::Removed | StopEffect::Over) => {}
+            // The end of the batch is still reported.
+            Err(failed) => output::notice(&format!("the stop was not requested: {}", failed.sentence)),
+        }
+        false
+    }
+
+    /// Returns a batch whose end the service did not report, because the stream of events has ended before; `None`
+    /// while it is not over.
+    async fn missed_end(&self, id: u64) -> Result<Option<(BatchDetail, Option<Failed>)>, Failed> {
         let batch: BatchDetail = self.call(Method::GET, &format!("/batches/{id}"), None).await?;
         if !batch.item.state.is_over() {
-            return Err(broken(&"it reports nothing more of the batch"));
+            return Ok(None);
         }
-        let failure = batch.item.error.clone().map(|error| Failed::new(Exit::Failures, error));
-        Ok((batch, failure))
+        let error = batch.item.error.clone().filter(|_| batch.item.state == BatchState::Failed);
+        Ok(Some((batch, error.map(|error| Failed::new(Exit::Failures, error)))))
     }
 
     async fn enqueue(&self, global: &Global, command: &Command) -> Result<u64, Failed> {
@@ -250,12 +280,16 @@ impl Events {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
             }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = tokio::time::timeout(SILENCE_LIMIT, self.body.frame()).await.map_err(|_| silent())?;
+            let Some(frame) = frame else { return Ok(None) };
             let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
             self.text.extend_from_slice(&data);
             while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = self.text.drain(..end.saturating_add(2)).collect();
                 self.ready.push_back(read_event(&String::from_utf8_lossy(&event))?);
+            }
+            if self.text.len() > MAX_EVENT_LENGTH {
+                return Err(other_release());
             }
         }
     }
@@ -276,6 +310,11 @@ fn read_event(text: &str) -> Result<ServiceEvent, Failed> {
     })
 }
 
+fn stays_queued(id: u64) -> Failed {
+    let sentence = format!("the service stops before batch {id} began; it stays queued, and runs after the next start");
+    Failed::new(Exit::Busy, sentence)
+}
+
 fn broken(error: &impl ToString) -> Failed {
     let error = error.to_string();
     Failed::new(
@@ -285,6 +324,11 @@ fn broken(error: &impl ToString) -> Failed {
              stands in its list of batches, and what was queued runs after its next start"
         ),
     )
+}
+
+/// Makes the failure for an answer that is no HTTP, as that of an earlier release, or for a connection that broke off.
+fn unreadable(error: &hyper::Error) -> Failed {
+    if error.is_parse() { other_release() } else { broken(error) }
 }
 
 fn silent() -> Failed {

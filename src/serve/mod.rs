@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -127,10 +128,11 @@ impl Appliance {
             installer,
         };
         spawn_work(&web, certificate.clone(), &tasks, &stop);
+        let router = web::router(web.clone());
         if let Some(socket) = CommandSocket::bind(data).await {
-            tasks.spawn(socket.serve(web::router(web.clone()), stop.clone()));
+            tasks.spawn(socket.serve(router.clone(), stop.clone()));
         }
-        spawn_connections(&web, certificate, listener, &tasks, &stop);
+        spawn_connections(&web, router, certificate, listener, &tasks, &stop);
         web.readiness.ready();
         // The guard is notified first: a reader of the log line may end this process at once, and relies on the guard
         // to start it again.
@@ -234,13 +236,14 @@ fn spawn_work(web: &Web, certificate: Option<Certificate>, tasks: &TaskTracker, 
 /// Spawns the tasks that answer requests on `listener`, and those for metrics on their own listener if there is one.
 fn spawn_connections(
     web: &Web,
+    router: Router,
     certificate: Option<Certificate>,
     listener: TcpListener,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) {
     let settings = web.settings.clone();
-    let connections = Connections::new(web::router(web.clone()), certificate, Limits::of_this_process())
+    let connections = Connections::new(router, certificate, Limits::of_this_process())
         .close_while(web.context.gate.clone())
         .lift_bound_for(move |address| settings.get().server.is_trusted_proxy(address));
     tasks.spawn(connections.serve(listener, stop.clone()));

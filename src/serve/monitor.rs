@@ -18,7 +18,7 @@ use crate::platform::metrics;
 use crate::remote::CallError;
 use crate::store::{StoreError, View};
 use crate::text::message::msg;
-use crate::trouble::{self, Noticed, RETRY_INTERVAL};
+use crate::trouble::{self, Noticed, REMINDER_INTERVAL};
 use crate::web::Certificate;
 
 /// Action of the monitor's log lines.
@@ -194,7 +194,7 @@ impl Monitor {
         let known = self.context.troubles.open().into_iter().find(|trouble| trouble.key == trouble::CERTIFICATE);
         let noticed = self.observed();
         if known.is_some_and(|known| {
-            known.level >= level.number() && noticed.at.duration_since(known.told_at) < RETRY_INTERVAL
+            known.level >= level.number() && noticed.at.duration_since(known.told_at) < REMINDER_INTERVAL
         }) {
             return;
         }

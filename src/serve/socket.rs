@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use axum::response::IntoResponse;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,6 +25,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -38,8 +40,8 @@ use crate::web::{FromCommandLine, Problem, ProblemKind};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Upper bound on concurrent connections; a command has two at most.
 const MAX_CONNECTIONS: usize = 64;
-/// Upper bound on the request of an earlier release that is read before it is refused, in bytes.
-const MAX_REQUEST_LENGTH: u64 = 64 * 1024;
+/// Upper bound on the body of a request, in bytes.
+const MAX_REQUEST_LENGTH: usize = 64 * 1024;
 
 /// A bound socket.
 pub struct CommandSocket {
@@ -81,11 +83,11 @@ impl CommandSocket {
             match accepted {
                 Ok((stream, _)) if is_owner(&stream) => {
                     let permit = Arc::clone(&room).try_acquire_owned().ok();
-                    let (router, stop) = (router.clone(), stop.clone());
+                    let (router, stop, acts) = (router.clone(), stop.clone(), connections.clone());
                     connections.spawn(async move {
                         let router = permit.as_ref().map(|_| router);
                         // A command that breaks off is no error of the service: what was begun goes on.
-                        let _ = answer(stream, router, stop).await;
+                        let _ = answer(stream, router, acts, stop).await;
                         drop(permit);
                     });
                 }
@@ -110,7 +112,12 @@ fn is_owner(stream: &UnixStream) -> bool {
 }
 
 /// Answers the requests of one connection; without a router, there is no room for it.
-async fn answer(stream: UnixStream, router: Option<Router>, stop: CancellationToken) -> io::Result<()> {
+async fn answer(
+    stream: UnixStream,
+    router: Option<Router>,
+    acts: TaskTracker,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let first = async {
         let mut byte = [0_u8; 1];
         stream.async_io(Interest::READABLE, || Ok(rustix::net::recv(&stream, &mut byte, RecvFlags::PEEK)?.0)).await?;
@@ -124,21 +131,31 @@ async fn answer(stream: UnixStream, router: Option<Router>, stop: CancellationTo
         return refuse_earlier_release(stream).await;
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
+        let (router, acts) = (router.clone(), acts.clone());
         async move {
             let Some(router) = router else {
                 let full = Problem::unavailable(msg!("problem-commands", most = MAX_CONNECTIONS.to_string()), 5);
                 return Ok(full.of_kind(ProblemKind::Busy).into_response());
             };
-            let mut request = request.map(Body::new);
+            let (head, body) = request.into_parts();
+            let whole = Limited::new(body, MAX_REQUEST_LENGTH).collect();
+            let Ok(Ok(body)) = tokio::time::timeout(REQUEST_TIMEOUT, whole).await else {
+                return Ok(Problem::new(StatusCode::REQUEST_TIMEOUT, msg!("problem-slow")).into_response());
+            };
+            let mut request = Request::from_parts(head, Body::from(body.to_bytes()));
             request.extensions_mut().insert(FromCommandLine);
-            router.oneshot(request).await
+            // A task of its own: the act goes on where the command is gone.
+            let answered = acts.spawn(router.oneshot(request)).await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>(answered.unwrap_or_else(|never| match never {}))
         }
     });
+    let mut stream = TimeoutStream::new(stream);
+    // A command that does not read its answer must not delay the end of the service.
+    stream.set_write_timeout(Some(REQUEST_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended.map_err(io::Error::other),
@@ -151,7 +168,7 @@ async fn answer(stream: UnixStream, router: Option<Router>, stop: CancellationTo
 /// Answers a command of an earlier release, which sends a line of JSON, in the form that it understands.
 async fn refuse_earlier_release(stream: UnixStream) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let request = (&mut stream).take(MAX_REQUEST_LENGTH);
+    let request = (&mut stream).take(u64::try_from(MAX_REQUEST_LENGTH).unwrap_or(u64::MAX));
     // Read first, so that the command does not fail to write it.
     let _ = tokio::time::timeout(REQUEST_TIMEOUT, BufReader::new(request).read_until(b'\n', &mut Vec::new())).await;
     let message = format!(

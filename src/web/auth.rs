@@ -131,8 +131,12 @@ pub(super) async fn let_in(State(web): State<Web>, peer: Peer, mut request: Requ
     if let Err(refused) = may_ask(&caller, request.method(), request.headers()) {
         return refused.into_response();
     }
+    let is_owner = caller.from == Origin::CommandLine;
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions().get::<Problem>().filter(|_| is_owner).and_then(Problem::with_cause) {
+        response = problem.into_response();
+    }
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -47,6 +47,8 @@ pub struct Problem {
     status: StatusCode,
     message: Message,
     kind: Option<ProblemKind>,
+    /// Cause that only the owner of the machine is shown.
+    cause: Option<String>,
     retry_after_seconds: Option<u32>,
 }
 
@@ -54,12 +56,18 @@ impl Problem {
     /// Returns an error of this status. The message states what is wrong and how to fix it: in English in the response
     /// itself, in the reader's language on a page.
     pub fn new(status: StatusCode, message: Message) -> Self {
-        Self { status, message, kind: None, retry_after_seconds: None }
+        Self { status, message, kind: None, cause: None, retry_after_seconds: None }
     }
 
     /// Returns a 503 that asks the sender to try again after this many seconds.
     pub fn unavailable(message: Message, retry_after_seconds: u32) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message).again_after(retry_after_seconds)
+    }
+
+    /// Returns the problem with its cause as the message, for the owner of the machine; `None` if it has no other cause.
+    pub(super) fn with_cause(&self) -> Option<Self> {
+        let message = Message::quoting(self.cause.clone()?);
+        Some(Self { message, cause: None, ..self.clone() })
     }
 
     /// Adds the kind of the failure.
@@ -113,7 +121,8 @@ impl From<StoreError> for Problem {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-not-built")).again_after(60);
         }
         tracing::error!(action = "web", "{error}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-store")).again_after(30)
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-store")).again_after(30);
+        Self { kind: Some(ProblemKind::Machine), cause: Some(error.to_string()), ..problem }
     }
 }
 

@@ -69,6 +69,27 @@ pub(crate) async fn paid_world() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_neither_directs_money_nor_names_packages() {
+    let world = paid_world().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    for (path, body) in [
+        ("vendors/2001/wallet", json!({ "hipay_id": 502_002, "reason": "mine" })),
+        ("update/request", json!({ "wanted": "package", "path": "/tmp/mine", "version": "9.9.9", "insists": true })),
+        ("update/request", json!({ "wanted": "return" })),
+    ] {
+        let (status, problem) = api.post(path, &body).await;
+        assert_eq!(status, 403, "{path}: {problem}");
+        assert!(problem["title"].as_str().unwrap().contains("only the command line"), "{problem}");
+    }
+    let long = json!({ "command": "cashout:generate", "before": "PT800H" });
+    assert_eq!(api.post("batches", &long).await.0, 422);
+    let back = json!({ "command": "cashout:generate", "after": "-PT1H" });
+    assert_eq!(api.post("batches", &back).await.0, 422);
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strangers_get_nothing() {
     let world = paid_world().await;
     let appliance = world.serve().await;

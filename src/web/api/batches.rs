@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -31,6 +32,8 @@ use crate::web::lists::{
 use crate::web::path::Id;
 use crate::web::problem::{Problem, ProblemBody, ProblemKind};
 
+/// Maximum window before and after a cycle, as in the configuration.
+const MAX_WINDOW: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// Minimum interval between two events about progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Interval between keep-alive messages, and between checks of the caller's session.
@@ -57,11 +60,11 @@ pub(super) struct BatchRequest {
     execution_date: Option<Date>,
     /// Replacement for `cycle.interval.before` (ISO 8601). Only for `cashout:generate`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, pattern = "^PT[0-9]{1,4}[HMS]$", example = "PT13H")]
+    #[schema(value_type = Option<String>, pattern = "^PT[0-9]{1,2}[HMS]$", example = "PT13H")]
     before: Option<SignedDuration>,
     /// Replacement for `cycle.interval.after` (ISO 8601). Only for `cashout:generate`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, pattern = "^PT[0-9]{1,4}[HMS]$", example = "PT13H")]
+    #[schema(value_type = Option<String>, pattern = "^PT[0-9]{1,2}[HMS]$", example = "PT13H")]
     after: Option<SignedDuration>,
     /// False to refuse the request while a batch of this kind runs or is queued.
     #[serde(default = "yes")]
@@ -149,7 +152,7 @@ pub(super) async fn enqueue(
 ) -> Result<(StatusCode, Json<EnqueuedBatch>), Problem> {
     let may_wait = new.may_wait;
     let command = command(&web, new)?;
-    let (record, joined, waits_for) = match web.scheduler.ask(&command, &caller.name, may_wait).await? {
+    let (record, joined, waits_for) = match web.scheduler.enqueue(&command, &caller.name, may_wait).await? {
         Enqueued::Queued { record, behind } => (record, false, behind),
         Enqueued::Joined(record) => (record, true, None),
         Enqueued::Busy(BatchRecord { command, id, .. }) => {
@@ -224,7 +227,8 @@ pub(super) async fn events(
     caller: Caller,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (live, endings) = (web.scheduler.live(), web.scheduler.endings());
-    let events = BatchEvents { web, caller, live, endings, sent: None, next_look: Instant::now(), is_stopping: false };
+    let (next_look, next_check) = (Instant::now(), Instant::now() + CHECK_INTERVAL);
+    let events = BatchEvents { web, caller, live, endings, sent: None, next_look, next_check, is_stopping: false };
     let events = unfold(events, |mut events| async move {
         let event = events.next().await?;
         Some((Ok(event), events))
@@ -241,6 +245,8 @@ struct BatchEvents {
     /// Progress that was sent last.
     sent: Option<String>,
     next_look: Instant,
+    /// Time of the next check that the caller is still let in.
+    next_check: Instant,
     is_stopping: bool,
 }
 
@@ -252,7 +258,7 @@ impl BatchEvents {
         let stop = self.web.stopping.clone();
         loop {
             if self.is_stopping && self.web.scheduler.running_batches().is_empty() {
-                return self.endings.try_recv().ok().map(|ending| ended(&ending));
+                return self.published_ending();
             }
             let (next_look, live) = (self.next_look, &mut self.live);
             let changed = async {
@@ -272,15 +278,31 @@ impl BatchEvents {
                     if self.caller.from != Origin::CommandLine {
                         return None;
                     }
-                    self.is_stopping = true;
+                    // The batches that are not among these have had their ending published already.
                     let running = json!({ "running": self.web.scheduler.running_batches() });
+                    if let Some(ending) = self.published_ending() {
+                        return Some(ending);
+                    }
+                    self.is_stopping = true;
                     return Some(Event::default().event("stopping").data(running.to_string()));
                 }
-                () = tokio::time::sleep(CHECK_INTERVAL) => {
+                () = tokio::time::sleep_until(self.next_check) => {
+                    self.next_check = Instant::now() + CHECK_INTERVAL;
                     if !self.caller.is_still_let_in(&self.web).await {
                         return None;
                     }
                 }
+            }
+        }
+    }
+
+    /// Returns the next ending that was published and not yet sent, if there is one.
+    fn published_ending(&mut self) -> Option<Event> {
+        loop {
+            match self.endings.try_recv() {
+                Ok(ending) => return Some(ended(&ending)),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
             }
         }
     }
@@ -331,6 +353,11 @@ fn ended(ending: &Ending) -> Event {
 fn command(web: &Web, new: BatchRequest) -> Result<Command, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
     let since = new.since.map(|since| since.begin("since", &zone)).transpose()?;
+    let is_too_long = |span: &SignedDuration| span.is_negative() || *span > MAX_WINDOW;
+    if let Some(span) = [new.before, new.after].into_iter().flatten().find(is_too_long) {
+        let value = format!("{span:#}");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, msg!("problem-window", value)));
+    }
     let no_use = |argument| Problem::new(StatusCode::CONFLICT, msg!("problem-no-use", argument));
     let BatchRequest { cycle_date, execution_date, before, after, .. } = new;
     new.command.with(since, GenerateArguments { cycle_date, execution_date, before, after }).map_err(no_use)

@@ -128,7 +128,7 @@ async fn choose(
 ) -> Result<Json<OperationDetail>, Problem> {
     let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     if known.is_none() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")));
+        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("retry-none", operation = id)));
     }
     let reason = reason.unwrap_or_default();
     let operation = jobs::choose_for_operation(&web.context, id, choice, &reason, &caller.name).await?;

@@ -81,7 +81,7 @@ pub(super) async fn settle(
 
 /// Returns a 404 if there is no such voucher.
 async fn known_voucher(web: &Web, id: &str) -> Result<(), Problem> {
-    let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-voucher"));
+    let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("voucher-none", voucher = id));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
     let found = web.context.store.reading(move |reader| reader.get::<VoucherRecord>(&key)).await?;
     found.map(drop).ok_or_else(missing)

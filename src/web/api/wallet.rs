@@ -28,6 +28,8 @@ pub(super) struct NewWallet {
 }
 
 /// Sets the wallet of a vendor: open operations are paid to it from now on.
+///
+/// Only the command line may do so: no token and no session can direct money to an account of free choice.
 #[utoipa::path(post, path = "/vendors/{mirakl_id}/wallet", request_body = NewWallet,
     params(("mirakl_id" = u64, Path, description = "Store ID in Mirakl")), responses(
     (status = 200, body = WalletChange),
@@ -40,9 +42,10 @@ pub(super) async fn set_wallet(
     Id(mirakl_id): Id,
     Body(NewWallet { hipay_id, reason }): Body<NewWallet>,
 ) -> Result<Json<WalletChange>, Problem> {
+    caller.must_be_on_command_line()?;
     let known = web.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
     if known.is_none() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor")));
+        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("wallet-set-no-vendor", shop = mirakl_id)));
     }
     Ok(Json(jobs::set_wallet(&web.context, mirakl_id, hipay_id, &reason, &caller.name).await?))
 }
