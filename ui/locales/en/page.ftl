@@ -201,3 +201,4 @@ stage-held-back = Held back
 trouble-title = This did not work
 trouble-not-found = There is nothing here
 trouble-back = To the dashboard
+explanation-actor = { $actor }:

@@ -201,3 +201,4 @@ stage-held-back = Retenu
 trouble-title = Cela n’a pas fonctionné
 trouble-not-found = Il n’y a rien ici
 trouble-back = Vers le tableau de bord
+explanation-actor = { $actor } :
