@@ -52,7 +52,7 @@ pub const FIELD: &str = "trouble";
 const DOCUMENT: &str = "troubles";
 
 /// Time after which an open trouble is notified again: less than a day, so that a daily batch does so daily.
-pub const RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(20);
+pub const REMINDER_INTERVAL: SignedDuration = SignedDuration::from_hours(20);
 /// Time within which a trouble counts as coming back; it is then over only once it has not been noticed for as long. A
 /// trouble that comes and goes is notified twice a quarter of an hour, not twice a minute.
 const QUIET_INTERVAL: SignedDuration = SignedDuration::from_mins(15);
@@ -182,7 +182,7 @@ impl Troubles {
     }
 
     /// Reports trouble `key`, with `message` at `level`: logged at that level and notified if it is new, has become
-    /// worse, or was last notified more than [`RETRY_INTERVAL`] ago; logged as a warning otherwise. Returns true if it is
+    /// worse, or was last notified more than [`REMINDER_INTERVAL`] ago; logged as a warning otherwise. Returns true if it is
     /// notified.
     pub fn report(&self, key: &str, level: LogLevel, message: Message, noticed: Noticed<'_>) -> bool {
         self.report_causes(key, level, message, &[], noticed)
@@ -219,7 +219,7 @@ impl Troubles {
             let new: Vec<String> =
                 causes.iter().filter(|cause| is_new(cause)).map(|cause| (*cause).to_owned()).collect();
             let is_worse = level.number() > known.level || !new.is_empty();
-            if at.duration_since(known.told_at).abs() < RETRY_INTERVAL && !is_worse {
+            if at.duration_since(known.told_at).abs() < REMINDER_INTERVAL && !is_worse {
                 return false;
             }
             // Everyone who was notified of it is notified of its end.

@@ -29,7 +29,7 @@ pub struct Wiring {
     pub clock: Clock,
     /// Time to wait for another process to release the store.
     pub store_wait: Duration,
-    /// Manners towards the remotes; the concurrency comes from the configuration.
+    /// Policy of the calls to the remotes; the concurrency comes from the configuration.
     pub manners: ClientPolicy,
 }
 

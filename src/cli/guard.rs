@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::output::{notice, warning};
-use super::serve::refuse_second_service;
+use super::serve::second_service_message;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
 use crate::admin::setup;
 use crate::admin::wiring;
@@ -195,7 +195,7 @@ fn lock(state: &Path, data: &Path) -> Result<File, Failed> {
     let file = file.map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failed::new(Exit::Busy, refuse_second_service(data))),
+        Err(TryLockError::WouldBlock) => Err(Failed::new(Exit::Busy, second_service_message(data))),
         Err(TryLockError::Error(error)) => Err(unusable(error)),
     }
 }

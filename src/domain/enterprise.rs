@@ -22,7 +22,7 @@ use crate::text::message::{Message, msg};
 /// Maximum number of fields kept; HiPay's notifications have about sixty, and a dozen for each line of a basket.
 const MAX_FIELDS: usize = 500;
 /// Additional number of fields kept if HiPay documents them.
-const MAX_DOCUMENTED_LENGTH: usize = 200;
+const MAX_DOCUMENTED_FIELDS: usize = 200;
 /// Names of documented fields, up to the first `[`. A field with exactly such a name is kept beyond both limits.
 const DOCUMENTED: [&str; 45] = [
     "account",
@@ -138,7 +138,7 @@ impl NotificationFields {
     /// Adds a field. The later of two fields with one name wins, as in PHP. Fields beyond the limits are dropped, such
     /// as the later lines of a long basket; they never prevent the payment from being processed.
     fn insert(&mut self, name: &str, value: &str) {
-        let most = if is_documented(name) { MAX_FIELDS + MAX_DOCUMENTED_LENGTH } else { MAX_FIELDS };
+        let most = if is_documented(name) { MAX_FIELDS + MAX_DOCUMENTED_FIELDS } else { MAX_FIELDS };
         let decides = DOCUMENTED.contains(&name);
         if name.len() > MAX_NAME_LENGTH || (self.0.len() >= most && !decides && !self.0.contains_key(name)) {
             return;

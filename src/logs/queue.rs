@@ -18,7 +18,7 @@ const MAX_URGENT_WAIT: Duration = Duration::from_millis(50);
 
 /// Returns the fill level, in hundredths, up to which lines of this level are accepted. The rest is
 /// reserved for more important ones; the last half for warnings and worse.
-fn has_room_for(level: LogLevel) -> usize {
+fn fill_limit(level: LogLevel) -> usize {
     match level {
         LogLevel::Debug => 25,
         LogLevel::Info | LogLevel::Notice => 50,
@@ -71,7 +71,7 @@ impl Backlog {
     pub(super) fn push(&self, line: Arc<LogLine>) {
         let level = line.severity();
         let mut state = self.lock();
-        if state.fullness() >= has_room_for(level) {
+        if state.fullness() >= fill_limit(level) {
             let lost = state.lost.entry(level).or_default();
             *lost = lost.saturating_add(1);
             metrics::counter!(LOG_LINES_LOST, "level" => level.name()).increment(1);
@@ -130,7 +130,7 @@ impl Backlog {
     /// Returns the lost lines since the last call once there is plenty of room again; empty before that.
     pub(super) fn lost(&self) -> Lost {
         let mut state = self.lock();
-        if state.fullness() * 2 > has_room_for(LogLevel::Debug) { Lost::new() } else { std::mem::take(&mut state.lost) }
+        if state.fullness() * 2 > fill_limit(LogLevel::Debug) { Lost::new() } else { std::mem::take(&mut state.lost) }
     }
 
     /// Waits until nothing is left, for at most `limit`. Returns true if nothing is.

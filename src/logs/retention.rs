@@ -9,7 +9,7 @@ use crate::platform::clock::Clock;
 use crate::store::{Query, Store, StoreError, View};
 
 /// Interval between two checks.
-const DIGEST_INTERVAL: SignedDuration = SignedDuration::from_mins(30);
+const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(30);
 /// Interval between two measurements of the store's file.
 const MEASURE_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 /// Number of lines deleted per write.
@@ -33,7 +33,7 @@ pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: Cancel
             }
         }
         tokio::select! {
-            () = clock.sleep(DIGEST_INTERVAL) => {}
+            () = clock.sleep(CHECK_INTERVAL) => {}
             () = stop.cancelled() => {}
         }
     }

@@ -23,10 +23,10 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Number of tries of a message after which an unreachable server is reported as a trouble, about a
 /// minute after the first try.
-const MAX_TRIES_OF_UNREACHABLE: u32 = 2;
+const UNREACHABLE_REPORT_TRIES: u32 = 2;
 /// Number of tries of a message after which a server that asks to retry later is reported:
 /// greylisting takes a quarter of an hour.
-const MAX_TRIES_OF_LATER: u32 = 5;
+const LATER_REPORT_TRIES: u32 = 5;
 
 /// Time for which a message waits for a channel that is no longer configured.
 const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -189,11 +189,11 @@ impl Delivery {
                 }
                 Err(PostError::Later(reason)) => {
                     mail.message.clone_from(&reason);
-                    in_the_way = Some((MAX_TRIES_OF_LATER, reason));
+                    in_the_way = Some((LATER_REPORT_TRIES, reason));
                 }
                 Err(PostError::Unreachable(reason)) => {
                     mail.message.clone_from(&reason);
-                    in_the_way = Some((MAX_TRIES_OF_UNREACHABLE, reason));
+                    in_the_way = Some((UNREACHABLE_REPORT_TRIES, reason));
                     break;
                 }
             }

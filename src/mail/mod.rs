@@ -191,7 +191,9 @@ impl Mailer {
             let until = [self.alert_at, next_try].into_iter().flatten().fold(look, Timestamp::min);
             let came = async {
                 match &self.logs {
-                    Some(logs) if self.alert_at.is_none_or(|at| at > soon_enough) => logs.alerts().add_arrived().await,
+                    Some(logs) if self.alert_at.is_none_or(|at| at > soon_enough) => {
+                        logs.alerts().wait_for_lines().await;
+                    }
                     Some(_) | None => std::future::pending().await,
                 }
             };

@@ -103,7 +103,7 @@ impl Scheduler {
     /// Enqueues `command`, or joins an identical one that is already queued. It begins as soon as
     /// no other batch of its kind runs. If it would have to wait and `may_wait` is false, nothing
     /// is queued. To learn of its end, subscribe to [`Scheduler::endings`] first.
-    pub async fn ask(&self, command: &Command, asked_by: &str, may_wait: bool) -> Result<Enqueued, JobError> {
+    pub async fn enqueue(&self, command: &Command, asked_by: &str, may_wait: bool) -> Result<Enqueued, JobError> {
         let context = &self.shared.context;
         let asked = jobs::enqueue(&context.store, command, asked_by, may_wait, context.clock.now()).await;
         self.shared.changed();

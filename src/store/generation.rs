@@ -24,10 +24,10 @@ pub(super) struct FileIdentity {
 impl FileIdentity {
     pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
         let metadata = fs::metadata(path).map_err(|error| StoreError::from_io("look at the store", path, &error))?;
-        Ok(Self::read_generation(&metadata))
+        Ok(Self::from_metadata(&metadata))
     }
 
-    fn read_generation(metadata: &Metadata) -> Self {
+    fn from_metadata(metadata: &Metadata) -> Self {
         let born = metadata.created().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         Self {
             device: metadata.dev(),
@@ -70,7 +70,7 @@ pub(super) fn put(folder: &Path, generation: u64) -> Result<(), StoreError> {
     let write = || -> io::Result<()> {
         let draft = folder.join("store.seal.new");
         let mut file = File::create(&draft)?;
-        let seal = Seal { generation, file: FileIdentity::read_generation(&file.metadata()?) };
+        let seal = Seal { generation, file: FileIdentity::from_metadata(&file.metadata()?) };
         file.write_all(&serde_json::to_vec(&seal)?)?;
         file.sync_all()?;
         fs::rename(&draft, &path)?;

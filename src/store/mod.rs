@@ -127,7 +127,7 @@ impl Store {
         migrations: &[Migration],
     ) -> Result<Self, StoreError> {
         let (mut database, format) = opening::open(folder, options, schema, migrations)?;
-        guarded("making the store smaller", || size::free_reserved(&mut database, schema))?;
+        guarded("making the store smaller", || size::shrink_if_marked(&mut database, schema))?;
         Self::start(opening::path_of(folder), database, &format, schema)
     }
 

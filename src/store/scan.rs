@@ -190,7 +190,7 @@ pub(super) fn walk(
     way.left_to_look_at = MAX_ROWS_READ_MERGED;
     let mut passed = None;
     loop {
-        // Move all legs to the first place that each of them has.
+        // Move all cursors to the first place that each of them has.
         let mut place: Option<Vec<u8>> = None;
         let mut agreed = 0;
         while agreed < legs.len() {

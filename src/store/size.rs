@@ -82,7 +82,7 @@ impl Store {
 }
 
 /// Shrinks the file if it was marked for that.
-pub(super) fn free_reserved(database: &mut Database, schema: &Schema) -> Result<(), StoreError> {
+pub(super) fn shrink_if_marked(database: &mut Database, schema: &Schema) -> Result<(), StoreError> {
     let noted: Option<Size> =
         StoreReader::new(schema, database.begin_read()?).get_document::<Option<Size>>(ROOMY)?.flatten();
     if noted.is_none() {

@@ -147,7 +147,7 @@ pub enum WorkerMessage {
 const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
 /// Upper bound on the retries to seal memory that the system still uses for a moment.
-const SEALED_AFTER: u32 = 50;
+const MAX_SEAL_TRIES: u32 = 50;
 
 /// Copies everything from a reader into sealed memory. Reading that waits for no disk and no other process, and its
 /// content cannot change. A file on a file system of the sender could keep a reader waiting forever.
@@ -168,7 +168,7 @@ pub fn seal(mut from: impl Read) -> io::Result<File> {
     let mut tries = 0_u32;
     while let Err(error) = fcntl_add_seals(&file, SEALS) {
         tries = tries.saturating_add(1);
-        if error != Errno::BUSY || tries > SEALED_AFTER {
+        if error != Errno::BUSY || tries > MAX_SEAL_TRIES {
             return Err(error.into());
         }
         std::thread::park_timeout(Duration::from_millis(20));

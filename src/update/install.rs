@@ -29,10 +29,10 @@ pub struct PendingInstall {
     pub asked_by: String,
     /// Start time (UTC).
     pub began_at: Timestamp,
-    /// Start time of the last attempt when this errand began (UTC). While that attempt is still the last one, this
-    /// errand is the latest news.
+    /// Start time of the last attempt when this installation began (UTC). While that attempt is still the last one, this
+    /// installation is the latest news.
     pub after: Option<Timestamp>,
-    /// Progress of the errand.
+    /// Progress of the installation.
     pub state: PendingInstallState,
     /// Insistence, even if the release is older than the running one or was rolled back before.
     insists: bool,
@@ -151,7 +151,7 @@ impl Installer {
         release.cloned().ok_or_else(not_offered)
     }
 
-    /// Accepts an errand; returns false if this very release is on its way already.
+    /// Accepts an installation; returns false if this very release is on its way already.
     fn accept(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, UpdateObstacle> {
         let known = self.guard.status().borrow().clone();
         let attempted = known.attempt.as_ref().and_then(|attempt| attempt.to.parse::<Version>().ok());
@@ -181,7 +181,7 @@ impl Installer {
         }
     }
 
-    /// Carries out the accepted errand.
+    /// Carries out the accepted installation.
     async fn execute(&self, release: Release) {
         let state = match self.fetch_and_hand_over(release).await {
             Ok(()) => PendingInstallState::HandedOver,

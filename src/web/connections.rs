@@ -312,7 +312,7 @@ async fn serve_requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         () = stop.cancelled() => {
             // A client that has just connected is about to send a request, and would take the end for a refusal.
             let left = REQUEST_TIMEOUT.saturating_sub(begun.elapsed());
-            if !connection.response_ended()
+            if !connection.has_been_used()
                 && tokio::time::timeout(left, serving.as_mut()).await.is_ok()
             {
                 return;
@@ -322,12 +322,12 @@ async fn serve_requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     serving.as_mut().graceful_shutdown();
     tokio::select! {
         _ = serving => {}
-        () = time_out_head(connection, SEND_TIMEOUT) => {}
+        () = time_out_request(connection, SEND_TIMEOUT) => {}
     }
 }
 
 /// Completes after `within` if no whole request has arrived by then; otherwise never completes.
-async fn time_out_head(connection: &OpenConnection, within: Duration) {
+async fn time_out_request(connection: &OpenConnection, within: Duration) {
     tokio::time::sleep(within).await;
     if !connection.is_waiting() {
         std::future::pending::<()>().await;

@@ -33,7 +33,7 @@ const HOSTILE: &str = "=1+1<script id=injected>alert('x')</script>\"'><img id=in
 const REFERENCE: &str = "=<script id=injected>alert(1)</script>\"'>/..?a=b&c#\u{202e}🛒";
 /// Upper bound on the initially visible length of foreign text, in characters; the body of a
 /// notification has a separate part of the page.
-const MAX_CONCURRENT: usize = 400;
+const MAX_VISIBLE_LENGTH: usize = 400;
 const SHOP: u64 = 2001;
 
 /// Pages without hostile text, because they show nothing that comes from outside.
@@ -272,7 +272,7 @@ const LOOK: &str = "
 
 async fn look(browser: &Browser) -> Look {
     let beginning = HOSTILE.split("alert").next().unwrap();
-    let arguments = vec![json!(beginning), json!(long()), json!(MAX_CONCURRENT)];
+    let arguments = vec![json!(beginning), json!(long()), json!(MAX_VISIBLE_LENGTH)];
     serde_json::from_value(browser.execute(LOOK, arguments).await.unwrap()).unwrap()
 }
 

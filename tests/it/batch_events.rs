@@ -68,7 +68,7 @@ async fn nobody_is_told_anything_who_has_signed_out_or_never_signed_in() {
     hears(&mut stream, "data: []\n").await;
     sign_out(appliance.web(), &session.session, somewhere()).await.unwrap();
     // The next event has no reader.
-    appliance.web().scheduler.ask(&Command::CashoutTransfer, "test", true).await.unwrap();
+    appliance.web().scheduler.enqueue(&Command::CashoutTransfer, "test", true).await.unwrap();
     ends(&mut stream).await;
 
     let stranger = http().get(format!("http://{}/dashboard/batches/events", appliance.address()));

@@ -140,19 +140,19 @@ fn allow_files(count: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_and_many_slow_connections_keep_no_notice_out() {
-    const IDLE_TIMEOUT: u64 = 10_000;
+    const IDLE_CONNECTIONS: u64 = 10_000;
     let world = World::unscheduled(SandboxOptions::default(), &["server.listen: 127.0.0.1:0"]).await;
     world.seller(2001);
     world.vendors().await;
     world.release_store().await;
-    let allowed = allow_files(IDLE_TIMEOUT + 1_000);
+    let allowed = allow_files(IDLE_CONNECTIONS + 1_000);
     let (running, to) = serving(&world).await;
     let notice = |number: u64| Notice::new("something", "ok", wallet_of(2001)).with("label", &number.to_string());
     assert_eq!(notice(0).send(to).await, 204);
     let before = resident_kib(&running.worker());
 
     let mut idle = Vec::new();
-    for _ in 0..IDLE_TIMEOUT.min(allowed - 1_000) {
+    for _ in 0..IDLE_CONNECTIONS.min(allowed - 1_000) {
         idle.push(TcpStream::connect(to).await.unwrap());
     }
     // Some announce a large body, and send a little of it.

@@ -276,7 +276,7 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     let appliance = world.serve().await;
     let scheduler = appliance.web().scheduler.clone();
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 1);
-    let ask = async |command| scheduler.ask(&command, "somebody", true).await.unwrap();
+    let ask = async |command| scheduler.enqueue(&command, "somebody", true).await.unwrap();
     let Enqueued::Queued { record: first, behind: None } = ask(Command::CashoutTransfer).await else {
         panic!("not queued")
     };
@@ -289,7 +289,7 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     let Enqueued::Joined(third) = ask(Command::CashoutTransfer).await else { panic!("not joined") };
     assert_eq!(behind, Some(first.id));
     assert_eq!((second.id, second.state(), third.joined), (third.id, BatchState::Queued, 1));
-    let refused = scheduler.ask(&Command::CashoutTransfer, "somebody in a hurry", false).await.unwrap();
+    let refused = scheduler.enqueue(&Command::CashoutTransfer, "somebody in a hurry", false).await.unwrap();
     assert!(matches!(refused, Enqueued::Busy(_)), "{refused:?}");
     // Another batch does not wait for it, and neither does a request with another command.
     ask(Command::TransactionStatusSync).await;
@@ -321,7 +321,7 @@ async fn what_is_asked_for_with_other_arguments_waits_for_a_turn_of_its_own() {
     };
     let mut ids = Vec::new();
     for hours in [13, 14, 15, 14] {
-        match scheduler.ask(&generate(hours), "somebody", true).await.unwrap() {
+        match scheduler.enqueue(&generate(hours), "somebody", true).await.unwrap() {
             Enqueued::Queued { record, .. } | Enqueued::Joined(record) => ids.push(record.id),
             Enqueued::Busy(record) => panic!("{record:?}"),
         }
@@ -350,9 +350,9 @@ async fn a_stop_comes_to_a_safe_point_and_what_waits_runs_after_the_next_start()
     let appliance = world.serve().await;
     let scheduler = appliance.web().scheduler.clone();
     let mut held = world.sandbox.pause_at(Endpoint::Transfer, Moment::Before, 1);
-    scheduler.ask(&Command::CashoutTransfer, "somebody", true).await.unwrap();
+    scheduler.enqueue(&Command::CashoutTransfer, "somebody", true).await.unwrap();
     assert_eq!(tokio::time::timeout(FOR_EVER, held.reached()).await, Ok(true));
-    scheduler.ask(&Command::CashoutTransfer, "somebody else", true).await.unwrap();
+    scheduler.enqueue(&Command::CashoutTransfer, "somebody else", true).await.unwrap();
     let stop = appliance.web().stopping.clone();
     let stopping = tokio::spawn(appliance.stop());
     // The payment in progress is released only after that.
@@ -394,7 +394,7 @@ async fn what_is_due_is_not_dropped_for_a_run_that_was_asked_for_with_other_argu
     let scheduler = appliance.web().scheduler.clone();
     let mut held = world.sandbox.pause_at(Endpoint::Invoices, Moment::Before, 1);
     let arguments = GenerateArguments { cycle_date: Some(CYCLE), ..Default::default() };
-    scheduler.ask(&Command::CashoutGenerate(arguments), "somebody", true).await.unwrap();
+    scheduler.enqueue(&Command::CashoutGenerate(arguments), "somebody", true).await.unwrap();
     assert_eq!(tokio::time::timeout(FOR_EVER, held.reached()).await, Ok(true));
     world.clock.set(at("2026-11-12T23:32:00Z"));
     let is_due = |one: &BatchRecord| one.command == "cashout:generate" && one.asked_by == "schedule";

@@ -69,7 +69,7 @@ pub enum SaltError {
 }
 
 impl ReadAgain {
-    fn wait_for_turn(&self, hipay_id: u64) -> ReadingTurn {
+    fn turn_of(&self, hipay_id: u64) -> ReadingTurn {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(hipay_id).or_default())
     }
@@ -121,7 +121,7 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
         return Ok(None);
     }
     // One at a time: any sender can name an account.
-    let turn = context.read_again.wait_for_turn(0);
+    let turn = context.read_again.turn_of(0);
     let Ok(_turn) = turn.try_lock() else { return Err(SaltError::NotAnswered) };
     let asked = tokio::time::timeout(PATIENCE, context.hipay.account(ActingOn::Wallet(hipay_id))).await;
     match asked {
@@ -159,7 +159,7 @@ pub async fn callback_salt_other_than(
     hipay_id: u64,
     tried: &Secret,
 ) -> Result<Option<Secret>, SaltError> {
-    let turn = context.read_again.wait_for_turn(hipay_id);
+    let turn = context.read_again.turn_of(hipay_id);
     let mut last = turn.lock().await;
     let known = stored_callback_salt(context, hipay_id).await?;
     if known.as_ref().is_some_and(|known| known != tried) {

@@ -19,10 +19,10 @@ use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
 /// Factor of the pause to the preceding work while more notifications arrive than can be processed at once.
-const MAX_POSTPONEMENTS: u32 = 9;
+const PAUSE_FACTOR: u32 = 9;
 
 /// Number of notifications in progress at once; their writes share a flush of the disk.
-const MIN_ITEMS_AT_ONCE: usize = 50;
+const MAX_ITEMS_AT_ONCE: usize = 50;
 
 /// Processes every notification that is due and is not about a vendor as such: new ones in the
 /// order of arrival, then those to be retried. One that cannot be processed holds up no other.
@@ -47,7 +47,7 @@ pub async fn drain_inbox(context: &Context) -> Result<(), JobError> {
         // In a flood, new notifications have to be acknowledged soon; their processing can wait.
         let before = come.replace(context.store.reading(|reader| reader.total::<Notification>()).await?);
         if before != come {
-            tokio::time::sleep(begun.elapsed().saturating_mul(MAX_POSTPONEMENTS)).await;
+            tokio::time::sleep(begun.elapsed().saturating_mul(PAUSE_FACTOR)).await;
         }
     }
 }
@@ -76,7 +76,7 @@ pub(crate) async fn due(
     cursor: Option<Cursor>,
 ) -> Result<Keys<u64>, StoreError> {
     let end = context.clock.now().checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
-    let query = Query::group("open", about_vendors).to(Some(end)).limit(MIN_ITEMS_AT_ONCE).after(cursor);
+    let query = Query::group("open", about_vendors).to(Some(end)).limit(MAX_ITEMS_AT_ONCE).after(cursor);
     context.store.reading(move |reader| reader.keys::<Notification>(&query)).await
 }
 

@@ -365,13 +365,13 @@ impl<'a> Ledger<'a> {
     }
 
     /// Takes the entries of this run that contradict an attempt which HiPay had executed; each is returned once.
-    pub(crate) fn reversed_attempts(&self) -> Vec<LedgerEntry> {
+    pub(crate) fn take_reversed(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).reversed)
     }
 
     /// Takes the entries of this run that HiPay executed although their attempt was over or their
     /// operation settled; each is returned once.
-    pub(crate) fn revived_attempts(&self) -> Vec<LedgerEntry> {
+    pub(crate) fn take_revived(&self) -> Vec<LedgerEntry> {
         std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
     }
 

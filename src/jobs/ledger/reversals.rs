@@ -163,7 +163,7 @@ async fn accounts(context: &Context, run: &BatchRun) -> Result<BTreeMap<u64, Tim
 
 /// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms it.
 pub(crate) async fn confirm_reversals(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
-    for entry in ledger.reversed_attempts() {
+    for entry in ledger.take_reversed() {
         match confirm_reversal(context, run, ledger, &entry).await {
             Ok(()) => {}
             Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
@@ -180,7 +180,7 @@ pub(crate) async fn adopt_late_executions(
     run: &BatchRun,
     ledger: &Ledger<'_>,
 ) -> Result<(), JobError> {
-    for entry in ledger.revived_attempts() {
+    for entry in ledger.take_revived() {
         match adopt_late_execution_of(context, run, ledger, &entry).await {
             Ok(()) => {}
             Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),

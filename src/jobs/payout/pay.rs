@@ -130,7 +130,7 @@ impl Paying<'_> {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
                     return self.begin(&operation, number).await;
                 }
-                NextStep::Resend if may_send && !self.record_never_arrived(&operation) => {
+                NextStep::Resend if may_send && !self.has_never_arrived(&operation) => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
                     return self.resend(&operation).await;
                 }
@@ -138,7 +138,7 @@ impl Paying<'_> {
                     self.run.fail(subject(&operation), msg!("pay-not-sent", kind, reason));
                     return Ok(());
                 }
-                NextStep::Resend if self.record_never_arrived(&operation) => {
+                NextStep::Resend if self.has_never_arrived(&operation) => {
                     return self.report_never_arrived(&operation).await;
                 }
                 NextStep::Begin(_) | NextStep::Resend | NextStep::Adopt => {
@@ -203,7 +203,7 @@ impl Paying<'_> {
 
     /// Returns true if the last attempt was sent so long ago that HiPay would show it, and is not
     /// sent again unchanged: a person can only decide about what is not under way.
-    fn record_never_arrived(&self, operation: &Operation) -> bool {
+    fn has_never_arrived(&self, operation: &Operation) -> bool {
         let last = operation.payment(self.kind).last();
         let now = self.context.clock.now();
         last.is_some_and(|last| {

@@ -114,7 +114,7 @@ async fn sync(
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
         run.count_amount("not shown yet", attempt.amount);
-        if is_due_later(context, run, &operation, &attempt, msg!("sync-not-shown")) && may_be_held(&operation) {
+        if report_if_overdue(context, run, &operation, &attempt, msg!("sync-not-shown")) && may_be_held(&operation) {
             outcome::hold_vanished(context, operation.id, kind, msg!("sync-vanished", kind)).await?;
         }
         return Ok(());
@@ -134,7 +134,7 @@ async fn sync(
     let found = FoundTransaction { number, reference, account, transaction, as_of };
     outcome::adopt(context, operation.id, kind, found).await?;
     if waiting {
-        let too_long = is_due_later(context, run, &operation, &attempt, msg!("sync-shown-as", state = &word));
+        let too_long = report_if_overdue(context, run, &operation, &attempt, msg!("sync-shown-as", state = &word));
         if too_long && unknown && may_be_held(&operation) {
             let message = msg!("sync-unknown-word", kind, state = word);
             let candidates = attempt.transaction_id.iter().cloned().collect();
@@ -199,7 +199,13 @@ fn may_be_held(operation: &Operation) -> bool {
 }
 
 /// Reports a payment that has waited too long to a person. Returns true if it has.
-fn is_due_later(context: &Context, run: &BatchRun, operation: &Operation, attempt: &Attempt, what: Message) -> bool {
+fn report_if_overdue(
+    context: &Context,
+    run: &BatchRun,
+    operation: &Operation,
+    attempt: &Attempt,
+    what: Message,
+) -> bool {
     let too_long = context.clock.now().duration_since(attempt.intended_at) > WAIT_ALERT_LIMIT;
     if too_long {
         let since = context.calendar().day_of(attempt.intended_at);

@@ -14,7 +14,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of the probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// Number of probes by a guard that has taken over a worker which was tried already.
-const MAX_FAILED_PROBES: u32 = 3;
+const GUARD_TRIAL_PROBES: u32 = 3;
 
 impl Guard {
     /// Starts the new worker on trial, and hands over to the new guard if the trial succeeds.
@@ -39,7 +39,7 @@ impl Guard {
     pub(super) fn try_oneself(&mut self, mut journal: Journal) -> io::Result<()> {
         let tried = if self.worker.is_some() {
             self.place.write(&mut journal, JournalState::GuardTrial)?;
-            (0..MAX_FAILED_PROBES).try_for_each(|nth| self.probe(nth, &journal.new.version))
+            (0..GUARD_TRIAL_PROBES).try_for_each(|nth| self.probe(nth, &journal.new.version))
         } else {
             self.try_worker(&journal)
         };

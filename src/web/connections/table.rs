@@ -38,7 +38,7 @@ impl OpenConnection {
         self.used.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn response_ended(&self) -> bool {
+    pub(super) fn has_been_used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }
 

@@ -215,7 +215,7 @@ async fn retry(
     if confirmed.now {
         for (wanted, command) in [(transfers, Command::CashoutTransfer), (withdrawals, Command::CashoutWithdraw)] {
             if wanted {
-                web.scheduler.ask(&command, &caller.name, true).await?;
+                web.scheduler.enqueue(&command, &caller.name, true).await?;
             }
         }
     }

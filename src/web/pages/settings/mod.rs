@@ -185,7 +185,7 @@ pub(super) async fn run(
         Ok(command) => command,
         Err(problem) => return refuse(&web, page, "fix-errors", &problem).await,
     };
-    let asked = match web.scheduler.ask(&command, &caller.name, true).await {
+    let asked = match web.scheduler.enqueue(&command, &caller.name, true).await {
         Ok(asked) => asked,
         Err(error) => return refuse(&web, page, "fix-errors", &error.into()).await,
     };
