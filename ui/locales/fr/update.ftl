@@ -71,7 +71,7 @@ update-outcome-committed = faite
 update-outcome-rolled-back = annulée
 update-outcome-refused = refusée
 update-outcome-interrupted = interrompue
-update-outcome-other = inconnu
+update-outcome-other = inconnue
 
 # La page d’une mise à jour.
 update-lead = Voici les étapes d’une mise à jour, à mesure qu’elles s’accomplissent. Cela peut prendre un moment. Vous pouvez recharger ou quitter cette page : la mise à jour continue sans elle, et rien n’est perdu si elle est annulée.
