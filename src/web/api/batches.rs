@@ -127,13 +127,17 @@ pub(super) async fn batches(
     ListQuery(turning, filter): ListQuery<BatchFilter, PageParams>,
 ) -> Result<Json<List<BatchItem>>, Problem> {
     let mut list = lists::page(&web, turning.into(), filter).await?;
-    let live = web.scheduler.live().borrow().clone();
-    for item in &mut list.items {
-        let Some(batch) = live.get(&item.id) else { continue };
+    let live = web.scheduler.live();
+    list.items.iter_mut().for_each(|item| show_progress(item, &live.borrow()));
+    Ok(Json(list))
+}
+
+/// Shows the present progress of a batch that runs.
+fn show_progress(item: &mut BatchItem, live: &LiveBatches) {
+    if let Some(batch) = live.get(&item.id) {
         item.done = batch.done();
         item.total = batch.total();
     }
-    Ok(Json(list))
 }
 
 /// Enqueues a batch.
@@ -171,10 +175,7 @@ pub(super) async fn enqueue(
 ))]
 pub(super) async fn batch(State(web): State<Web>, Id(id): Id) -> Result<Json<BatchDetail>, Problem> {
     let mut batch = BatchDetail::from(known_batch(&web, id).await?);
-    if let Some(live) = web.scheduler.live().borrow().get(&id) {
-        batch.item.done = live.done();
-        batch.item.total = live.total();
-    }
+    show_progress(&mut batch.item, &web.scheduler.live().borrow());
     Ok(Json(batch))
 }
 
