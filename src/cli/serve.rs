@@ -141,7 +141,7 @@ async fn end_without_store(duty: &Duty, told: &mut mpsc::UnboundedReceiver<Guard
     let noticed = Noticed { action: "serve", batch: None, at: context.clock.now() };
     let message = msg!("trouble-store", error = &error);
     context.troubles.report(trouble::STORE, LogLevel::Critical, message, noticed);
-    tracing::warn!(action = "serve", "the service ends, to be started anew: {error}");
+    tracing::warn!(action = "serve", "the service ends so that it is restarted: {error}");
     // Until then, senders of notifications are asked to retry, and the guard learns our state.
     tokio::select! {
         () = tokio::time::sleep(STORE_TIMEOUT) => {}

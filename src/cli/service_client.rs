@@ -83,7 +83,7 @@ impl ServiceClient {
         let alive = async { sender.send_request(probe).await?.into_body().collect().await.map(drop) };
         tokio::time::timeout(CONNECT_TIMEOUT, alive)
             .await
-            .map_err(|_| silent())?
+            .map_err(|_| silent(CONNECT_TIMEOUT))?
             .map_err(|error| unreadable(&error))?;
         sender.ready().await.map_err(|error| broken(&error))?;
         let response = sender.send_request(request).await.map_err(|error| unreadable(&error))?;
@@ -280,7 +280,8 @@ impl Events {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
             }
-            let frame = tokio::time::timeout(SILENCE_LIMIT, self.body.frame()).await.map_err(|_| silent())?;
+            let frame = tokio::time::timeout(SILENCE_LIMIT, self.body.frame()).await;
+            let frame = frame.map_err(|_| silent(SILENCE_LIMIT))?;
             let Some(frame) = frame else { return Ok(None) };
             let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
             self.text.extend_from_slice(&data);
@@ -331,8 +332,8 @@ fn unreadable(error: &hyper::Error) -> Failed {
     if error.is_parse() { other_release() } else { broken(error) }
 }
 
-fn silent() -> Failed {
-    let seconds = CONNECT_TIMEOUT.as_secs();
+fn silent(limit: Duration) -> Failed {
+    let seconds = limit.as_secs();
     let sentence =
         format!("the running cashout service does not answer within {seconds} s; look at its log, or restart it");
     Failed::new(Exit::Busy, sentence)
