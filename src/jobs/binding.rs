@@ -11,7 +11,7 @@ use crate::domain::operation::{Beneficiary, Operation, Status};
 use crate::jobs::vendor::wallet_set::Moved;
 use crate::jobs::{BatchRecord, Context, JobError};
 use crate::remote::hipay::ActingOn;
-use crate::store::{Query, StoreError, View, Writer};
+use crate::store::{Query, StoreError, View, Writer, readable_record};
 use crate::text::message::{Message, msg};
 
 const DOCUMENT: &str = "binding";
@@ -182,24 +182,17 @@ impl From<&RebindEffect> for Message {
 fn unsent(view: &impl View, operator: u64) -> Result<(RebindEffect, Vec<Operation>), StoreError> {
     let (mut effect, mut elsewhere) = (RebindEffect::default(), Vec::new());
     for status in Status::TRANSFER_PAYABLE {
-        let mut cursor = None;
-        loop {
-            let query = Query::group("status", status.code()).limit(1_000).after(cursor.take());
-            let page = view.page::<Operation>(&query)?;
-            for operation in page.items.into_iter().filter(|operation| !operation.is_settled()) {
-                effect.to_be_looked_for.add(operation.amount);
-                let last = operation.transfer.last().map(|last| last.state);
-                let unsent = matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
-                let to_other =
-                    operation.beneficiary == Beneficiary::Operator && operation.recipient_hipay_id != operator;
-                if unsent && to_other {
-                    effect.commissions.add(operation.amount);
-                    elsewhere.push(operation);
-                }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
+        for operation in view.records(Query::group(Operation::BY_STATUS, status.code())) {
+            let Some(operation) = readable_record(operation)?.filter(|operation| !operation.is_settled()) else {
+                continue;
+            };
+            effect.to_be_looked_for.add(operation.amount);
+            let last = operation.transfer.last().map(|last| last.state);
+            let unsent = matches!(last, None | Some(AttemptState::Refused | AttemptState::Ended));
+            let to_other = operation.beneficiary == Beneficiary::Operator && operation.recipient_hipay_id != operator;
+            if unsent && to_other {
+                effect.commissions.add(operation.amount);
+                elsewhere.push(operation);
             }
         }
     }
@@ -253,7 +246,7 @@ async fn rebind_from(context: &Context, known: Option<StoredBinding>) -> Result<
 fn under_way(view: &impl View) -> Result<u64, StoreError> {
     let mut payments = 0_u64;
     for status in [Status::TRANSFER_SENT, Status::WITHDRAW_SENT].concat() {
-        payments = payments.saturating_add(view.count::<Operation>("status", status.code())?);
+        payments = payments.saturating_add(view.count(Operation::BY_STATUS, status.code())?);
     }
     Ok(payments)
 }
@@ -286,7 +279,7 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
     }
     let (now, theirs, memories) = (context.clock.now(), context.hipay.their_time_now(), context.store.memories());
     let checked = context.store.write(move |writer: &mut Writer<'_>| {
-        let latest = writer.page::<BatchRecord>(&Query::all().descending().limit(BATCHES))?.items;
+        let latest = writer.page(&Query::<BatchRecord, _>::all().descending().limit(BATCHES))?.items;
         let seen = latest.iter().filter_map(|batch| batch.ended_at);
         let newest = seen.chain(theirs).fold(now, Timestamp::max);
         let mut corrected = began;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
 use crate::config::LogLevel;
-use crate::store::{Index, IndexEntry, QUARTER_OF_A_DAY, Record};
+use crate::store::{AnyIndex, Index, QUARTER_OF_A_DAY, Record};
 
 /// Maximum length of a message, in characters; longer ones are cut.
 const MAX_MESSAGE_LENGTH: usize = 4_000;
@@ -92,33 +92,39 @@ fn size_of_value(value: &Value) -> usize {
 impl Record for LogLine {
     const COLLECTION: &'static str = "logs";
     type Key = (Timestamp, u64);
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::BY_LEVEL, &Self::BY_ACTION, &Self::BY_SHOP, &Self::BY_BATCH];
 
     fn key(&self) -> Self::Key {
         (self.at, self.id)
     }
+}
 
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            Index::new("level", 1, |line: &Self| vec![IndexEntry::of(u64::from(line.level))])
-                .bucketed(QUARTER_OF_A_DAY),
-            Index::new("action", 2, |line: &Self| {
-                let action = Some(&line.action).filter(|action| !action.is_empty());
-                action.map(|action| IndexEntry::of((action, u64::from(line.level)))).into_iter().collect()
-            })
-            .bucketed(QUARTER_OF_A_DAY)
-            .for_pages(),
-            Index::new("mirakl_id", 2, |line: &Self| {
-                line.mirakl_id.map(|id| IndexEntry::of((id, u64::from(line.level)))).into_iter().collect()
-            })
-            .bucketed(QUARTER_OF_A_DAY)
-            .for_pages(),
-            Index::new("batch", 2, |line: &Self| {
-                line.batch.map(|batch| IndexEntry::of((batch, u64::from(line.level)))).into_iter().collect()
-            })
-            .bucketed(QUARTER_OF_A_DAY)
-            .for_pages(),
-        ]
-    }
+impl LogLine {
+    /// By level.
+    pub const BY_LEVEL: Index<Self, u64> =
+        Index::by_key("level", 1, |line: &Self| vec![u64::from(line.level)]).bucketed(QUARTER_OF_A_DAY);
+
+    /// By action and level.
+    pub const BY_ACTION: Index<Self, (String, u64)> = Index::by_key("action", 2, |line: &Self| {
+        let action = Some(line.action.clone()).filter(|action| !action.is_empty());
+        action.map(|action| (action, u64::from(line.level))).into_iter().collect()
+    })
+    .bucketed(QUARTER_OF_A_DAY)
+    .for_pages();
+
+    /// By shop and level.
+    pub const BY_SHOP: Index<Self, (u64, u64)> = Index::by_key("mirakl_id", 2, |line: &Self| {
+        line.mirakl_id.map(|id| (id, u64::from(line.level))).into_iter().collect()
+    })
+    .bucketed(QUARTER_OF_A_DAY)
+    .for_pages();
+
+    /// By batch and level.
+    pub const BY_BATCH: Index<Self, (u64, u64)> = Index::by_key("batch", 2, |line: &Self| {
+        line.batch.map(|batch| (batch, u64::from(line.level))).into_iter().collect()
+    })
+    .bucketed(QUARTER_OF_A_DAY)
+    .for_pages();
 }
 
 /// Fields of an event or a span.

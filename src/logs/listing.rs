@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::line::LogLine;
 use crate::config::LogLevel;
-use crate::store::{ListPage, Ordered};
+use crate::store::{Index, Ordered, Query};
 
 /// Filters of a list of log lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,35 +25,40 @@ pub struct LogFilter {
 
 impl LogFilter {
     /// Returns the lines that pass all filters, the earliest first.
-    pub fn listing(&self) -> ListPage {
+    pub fn listing(&self) -> Query<LogLine, (Timestamp, u64)> {
         let level = self.level.map(|level| u64::from(level.number()));
-        let mut listing = ListPage::all().numbered_by("level");
+        let mut list = Query::all().numbered_by(LogLine::BY_LEVEL);
         if let Some(batch) = self.batch {
-            listing = of_level(listing, "batch", batch, level);
+            list = of_level(list, LogLine::BY_BATCH, batch, level);
         }
         if let Some(id) = self.mirakl_id {
-            listing = of_level(listing, "mirakl_id", id, level);
+            list = of_level(list, LogLine::BY_SHOP, id, level);
         }
-        if let Some(action) = self.action.as_deref() {
-            listing = of_level(listing, "action", action, level);
+        if let Some(action) = self.action.clone() {
+            list = of_level(list, LogLine::BY_ACTION, action, level);
         }
         if self.batch.is_none() && self.mirakl_id.is_none() && self.action.is_none() {
-            listing = level.into_iter().fold(listing, |listing, level| listing.and("level", [level]));
+            list = level.into_iter().fold(list, |list, level| list.and(LogLine::BY_LEVEL, [level]));
         }
         if let Some(from) = self.from {
-            listing = listing.from(from);
+            list = list.from((from,));
         }
         if let Some(to) = self.to {
-            listing = listing.to(to);
+            list = list.to((to,));
         }
-        listing
+        list
     }
 }
 
-/// Restricts the listing to one value of the index, and to one level if given.
-fn of_level(listing: ListPage, index: &'static str, thing: impl Ordered, level: Option<u64>) -> ListPage {
+/// Restricts the list to one value of the index, and to one level if given.
+fn of_level<T: Ordered<Kind = T>>(
+    list: Query<LogLine, (Timestamp, u64)>,
+    index: Index<LogLine, (T, u64)>,
+    thing: T,
+    level: Option<u64>,
+) -> Query<LogLine, (Timestamp, u64)> {
     match level {
-        Some(level) => listing.and(index, [(thing, level)]),
-        None => listing.and(index, [thing]),
+        Some(level) => list.and(index, [(thing, level)]),
+        None => list.and(index, [(thing,)]),
     }
 }

@@ -72,13 +72,13 @@ pub async fn trim(
             .write(move |writer| {
                 let mut old = Vec::new();
                 if let Some(oldest) = oldest {
-                    old = writer.keys::<LogLine>(&Query::all().to(oldest).limit(SLICE))?.keys;
+                    old = writer.keys(&Query::<LogLine, _>::all().to((oldest,)).limit(SLICE))?.keys;
                 }
                 if old.is_empty() && retention.log_lines > 0 {
                     let over = writer.total::<LogLine>()?.saturating_sub(retention.log_lines);
                     let over = usize::try_from(over).unwrap_or(usize::MAX).min(SLICE);
                     if over > 0 {
-                        old = writer.keys::<LogLine>(&Query::all().limit(over))?.keys;
+                        old = writer.keys(&Query::<LogLine, _>::all().limit(over))?.keys;
                     }
                 }
                 for key in &old {

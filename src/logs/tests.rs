@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::admin::wiring::schema;
 use crate::config::{Config, RetentionConfig};
-use crate::store::{ListPage, Query, StoreOptions, View};
+use crate::store::{Query, StoreOptions, View};
 
 /// Makes a line at a fixed time.
 pub(super) fn line(level: LogLevel, message: &str) -> LogLine {
@@ -66,7 +66,7 @@ fn open() -> (tempfile::TempDir, Store) {
 fn stored(logs: &Logs, store: &Store, filter: &LogFilter) -> Vec<LogLine> {
     assert!(logs.shared.to_keep.drained(FLUSH_TIMEOUT));
     let listing = filter.listing().descending().limit(10_000);
-    store.read(|reader| reader.list::<LogLine>(&listing)).unwrap().items
+    store.read(|reader| reader.page(&listing)).unwrap().items
 }
 
 fn said(lines: &[LogLine]) -> Vec<&str> {
@@ -171,7 +171,7 @@ fn lines_are_found_by_every_filter_and_all_of_them_together() {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let listing = filter.listing().descending().limit(7).after(after.take());
-            let page = store.read(|reader| reader.list::<LogLine>(&listing)).unwrap();
+            let page = store.read(|reader| reader.page(&listing)).unwrap();
             assert!(page.items.len() <= 7);
             found.extend(page.items);
             after = page.next;
@@ -250,14 +250,13 @@ async fn old_lines_go_by_age_and_by_number_and_the_indexes_with_them() {
         notifications_days: 0,
         personal_data_days: 0,
     };
-    let of_shop = ListPage::any_of("mirakl_id", [1_u64]);
-    let total =
-        || store.read(|reader| Ok((reader.total::<LogLine>()?, reader.list::<LogLine>(&of_shop)?.total))).unwrap();
+    let of_shop = Query::any_of(LogLine::BY_SHOP, [(1_u64,)]);
+    let total = || store.read(|reader| Ok((reader.total::<LogLine>()?, reader.page(&of_shop)?.total))).unwrap();
     let trimmed = async |retention| trim(&store, &clock, retention, &CancellationToken::new()).await.unwrap();
     assert_eq!((trimmed(retention(0, 0)).await, total()), (0, (1_600, 533)));
     assert_eq!((trimmed(retention(30, 0)).await, total()), (700, (900, 300)));
     assert_eq!((trimmed(retention(30, 500)).await, total().0), (400, 500));
     // The oldest lines are gone.
-    let first = store.read(|reader| Ok(reader.keys::<LogLine>(&Query::all().limit(1))?.keys)).unwrap();
+    let first = store.read(|reader| Ok(reader.keys(&Query::<LogLine, _>::all().limit(1))?.keys)).unwrap();
     assert_eq!(first[0].1, 1_101);
 }

@@ -117,7 +117,7 @@ impl Delivery {
         }
         let now = self.clock.now();
         let open = self.store.reading(move |reader| {
-            let keys = reader.keys::<Mail>(&Query::group("open", ()).limit(1_000))?.keys;
+            let keys = reader.keys(&Query::group(Mail::OPEN, ()).limit(1_000))?.keys;
             Ok(keys.iter().filter_map(|key| reader.get::<Mail>(key).ok().flatten()).collect::<Vec<_>>())
         });
         let open = match open.await {
@@ -217,7 +217,7 @@ impl Delivery {
         let saved = self.store.write(move |writer| {
             // No lines can have joined it in the meantime: lines are added by the sender itself.
             writer.put(&kept)?;
-            for old in writer.keys::<Mail>(&Query::group("ended", ()).to(oldest).limit(10))?.keys {
+            for old in writer.keys(&Query::group(Mail::ENDED, ()).to(oldest).limit(10))?.keys {
                 writer.delete::<Mail>(&old)?;
             }
             Ok::<_, StoreError>(())

@@ -225,8 +225,8 @@ impl Mailer {
         let unmailed = self.store.reading(move |reader| {
             let mut summary = AlertBatch::default();
             for level in LogLevel::ALL.into_iter().filter(|known| *known >= level) {
-                let lines = Query::group("level", u64::from(level.number())).from(since).to(begun_at);
-                for key in reader.keys::<LogLine>(&lines.limit(MAX_EARLIER_LINES))?.keys {
+                let lines = Query::group(LogLine::BY_LEVEL, u64::from(level.number())).from((since,)).to((begun_at,));
+                for key in reader.keys(&lines.limit(MAX_EARLIER_LINES))?.keys {
                     let line = reader.get::<LogLine>(&key).ok().flatten();
                     // A trouble has its own record, and is noticed again if it has none.
                     let of_lines = |line: &LogLine| line.action != MAIL && !line.fields.contains_key(trouble::FIELD);

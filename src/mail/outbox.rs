@@ -8,7 +8,7 @@ use strum::IntoStaticStr;
 use super::channel::AlertChannel;
 use super::digest::Digest;
 use crate::logs::AlertBatch;
-use crate::store::{Index, IndexEntry, Query, Record, StoreError, View, Writer};
+use crate::store::{AnyIndex, Index, Query, Record, StoreError, View, Writer};
 use crate::trouble::Trouble;
 
 /// The subject of a mail.
@@ -187,26 +187,22 @@ impl Mail {
 impl Record for Mail {
     const COLLECTION: &'static str = "mails";
     type Key = u64;
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::OPEN, &Self::ENDED];
 
     fn key(&self) -> u64 {
         self.id
     }
+}
 
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            // Mails to be sent, in the order in which they were made.
-            Index::new(
-                "open",
-                1,
-                |mail: &Self| {
-                    if mail.state == MailState::Queued { vec![IndexEntry::of(())] } else { Vec::new() }
-                },
-            )
-            .counted(),
-            // Mails that can be deleted once they are old.
-            Index::new("ended", 1, |mail: &Self| mail.ended_at.map(|at| IndexEntry::new((), at)).into_iter().collect()),
-        ]
-    }
+impl Mail {
+    /// Mails to be sent, in the order in which they were made.
+    pub const OPEN: Index<Self, ()> =
+        Index::by_key("open", 1, |mail: &Self| if mail.state == MailState::Queued { vec![()] } else { Vec::new() })
+            .counted();
+
+    /// Mails that can be deleted once they are old.
+    pub const ENDED: Index<Self, (), Timestamp> =
+        Index::new("ended", 1, |mail: &Self| mail.ended_at.map(|at| ((), at)).into_iter().collect());
 }
 
 /// Stores a new mail. An alert that has not been delivered yet absorbs the new lines, so that there
@@ -214,7 +210,7 @@ impl Record for Mail {
 /// report of its end covers its beginning.
 pub fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
     if let Some(trouble) = &new.trouble {
-        for id in writer.keys::<Mail>(&Query::group("open", ()).limit(100))?.keys {
+        for id in writer.keys(&Query::group(Mail::OPEN, ()).limit(100))?.keys {
             let Some(waiting) = writer.get::<Mail>(&id)? else { continue };
             let same = waiting.trouble.as_ref().is_some_and(|known| known.key == trouble.key);
             if same && waiting.channel == new.channel && waiting.delivered == 0 {
@@ -223,7 +219,7 @@ pub fn queue(writer: &mut Writer<'_>, new: Mail) -> Result<(), StoreError> {
         }
     }
     if let (MailKind::Alert | MailKind::Lines, Some(summary)) = (new.kind, &new.summary) {
-        for id in writer.keys::<Mail>(&Query::group("open", ()).limit(100))?.keys {
+        for id in writer.keys(&Query::group(Mail::OPEN, ()).limit(100))?.keys {
             let Some(mut waiting) = writer.get::<Mail>(&id)? else { continue };
             // One that some recipients already have must not change for the others, and an old one
             // may be given up soon.

@@ -8,6 +8,9 @@ use jiff::Timestamp;
 /// A value with an order-preserving byte encoding: comparing the bytes compares the values. No value's bytes are a
 /// prefix of those of another value of the same type, so that whatever follows cannot be mistaken for a part of it.
 pub trait Ordered {
+    /// Owned type with the same encoding; two values compare by their bytes if this is the same.
+    type Kind;
+
     /// Appends the bytes of `self` to `out`.
     fn encode(&self, out: &mut Vec<u8>);
 
@@ -20,7 +23,7 @@ pub trait Ordered {
 }
 
 /// The key of a record: ordered, and decodable from its bytes.
-pub trait Key: Ordered + Debug + Sized + Send + Sync + 'static {
+pub trait Key: Ordered<Kind = Self> + Debug + Sized + Send + Sync + 'static {
     /// Decodes one value from the front of `bytes` and advances it; `None` if there is no such value.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
 
@@ -31,6 +34,21 @@ pub trait Key: Ordered + Debug + Sized + Send + Sync + 'static {
     }
 }
 
+/// The first values of a `K`, or all of them.
+pub trait PrefixOf<K> {
+    /// True for all of them.
+    const WHOLE: bool = false;
+}
+
+impl<K> PrefixOf<K> for K {
+    const WHOLE: bool = true;
+}
+
+impl<A, B> PrefixOf<(A, B)> for () {}
+impl<A, B> PrefixOf<(A, B)> for (A,) {}
+impl<A, B, C> PrefixOf<(A, B, C)> for (A,) {}
+impl<A, B, C> PrefixOf<(A, B, C)> for (A, B) {}
+
 /// Terminator of text; inside the text, this byte and the escape are written as two bytes.
 const END: u8 = 0;
 const ESCAPE: u8 = 1;
@@ -38,6 +56,8 @@ const ESCAPED_END: u8 = 1;
 const ESCAPED_ESCAPE: u8 = 2;
 
 impl Ordered for str {
+    type Kind = String;
+
     fn encode(&self, out: &mut Vec<u8>) {
         for byte in self.bytes() {
             match byte {
@@ -51,6 +71,8 @@ impl Ordered for str {
 }
 
 impl Ordered for String {
+    type Kind = Self;
+
     fn encode(&self, out: &mut Vec<u8>) {
         self.as_str().encode(out);
     }
@@ -74,6 +96,8 @@ impl Key for String {
 }
 
 impl Ordered for u64 {
+    type Kind = Self;
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend(self.to_be_bytes());
     }
@@ -86,6 +110,8 @@ impl Key for u64 {
 }
 
 impl Ordered for u32 {
+    type Kind = Self;
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend(self.to_be_bytes());
     }
@@ -99,6 +125,8 @@ impl Key for u32 {
 
 // Flipping the sign bit sorts negative numbers first.
 impl Ordered for i64 {
+    type Kind = Self;
+
     fn encode(&self, out: &mut Vec<u8>) {
         (self ^ Self::MIN).cast_unsigned().encode(out);
     }
@@ -111,6 +139,8 @@ impl Key for i64 {
 }
 
 impl Ordered for bool {
+    type Kind = Self;
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));
     }
@@ -130,6 +160,8 @@ const NANOSECONDS: i128 = 1_000_000_000;
 
 // Whole seconds, then the nanoseconds that follow them (never negative, whatever the year).
 impl Ordered for Timestamp {
+    type Kind = Self;
+
     fn encode(&self, out: &mut Vec<u8>) {
         let nanoseconds = self.as_nanosecond();
         // Representable time fits well within 64 bits of seconds.
@@ -148,6 +180,8 @@ impl Key for Timestamp {
 
 // `None` sorts before every value.
 impl<T: Ordered> Ordered for Option<T> {
+    type Kind = Option<T::Kind>;
+
     fn encode(&self, out: &mut Vec<u8>) {
         self.is_some().encode(out);
         if let Some(value) = self {
@@ -163,16 +197,30 @@ impl<T: Key> Key for Option<T> {
 }
 
 impl<T: Ordered + ?Sized> Ordered for &T {
+    type Kind = T::Kind;
+
     fn encode(&self, out: &mut Vec<u8>) {
         (*self).encode(out);
     }
 }
 
 impl Ordered for () {
+    type Kind = Self;
+
     fn encode(&self, _out: &mut Vec<u8>) {}
 }
 
+impl<A: Ordered> Ordered for (A,) {
+    type Kind = (A::Kind,);
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
 impl<A: Ordered, B: Ordered> Ordered for (A, B) {
+    type Kind = (A::Kind, B::Kind);
+
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
         self.1.encode(out);
@@ -186,6 +234,8 @@ impl<A: Key, B: Key> Key for (A, B) {
 }
 
 impl<A: Ordered, B: Ordered, C: Ordered> Ordered for (A, B, C) {
+    type Kind = (A::Kind, B::Kind, C::Kind);
+
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
         self.1.encode(out);

@@ -16,25 +16,29 @@ use super::scan::{MAX_SLICE, MIN_SLICE, WalkEnd, walk};
 use super::time_buckets::CountedRows;
 use super::view::{COUNTS, MAX_COUNTED, RecordPage, RowSource, fetch, number};
 
-/// Filters, order and size of a page of a list. All its indexes sort by the same value.
+/// A [`Query`](super::Query) without its types.
 #[derive(Debug, Clone)]
-pub struct ListPage {
+pub(super) struct Plan {
+    /// Filters as requested; they mark the cursors of the list.
+    pub(super) name: Vec<u8>,
     pub(super) filters: Vec<IndexFilter>,
     pub(super) from: Option<Vec<u8>>,
     pub(super) to: Option<Vec<u8>>,
     pub(super) descending: bool,
-    limit: usize,
-    skip: usize,
+    pub(super) limit: usize,
+    pub(super) skip: usize,
     pub(super) after: Option<Cursor>,
-    numbered_by: Option<&'static str>,
+    pub(super) numbered_by: Option<&'static str>,
 }
 
 /// Records that an index has in any of these groups; without an index, every record.
 #[derive(Debug, Clone)]
 pub(super) struct IndexFilter {
     pub(super) index: Option<&'static str>,
-    /// Groups as requested; after [`IndexFilter::found`], complete groups that are not empty.
+    /// Groups as requested; after [`IndexFilter::found`], complete groups.
     pub(super) groups: Vec<Vec<u8>>,
+    /// True if the groups as requested are complete.
+    pub(super) whole: bool,
     /// Number of rows, if the index is counted and the number was looked up.
     pub(super) rows: Option<u64>,
 }
@@ -42,11 +46,12 @@ pub(super) struct IndexFilter {
 /// Default number of rows of a page.
 const LIMIT: usize = 50;
 
-impl ListPage {
-    /// Makes a list of every record, by key.
-    pub fn all() -> Self {
+impl Plan {
+    /// Makes the plan for every record.
+    pub(super) fn all() -> Self {
         Self {
-            filters: vec![IndexFilter { index: None, groups: vec![Vec::new()], rows: None }],
+            name: Vec::new(),
+            filters: vec![IndexFilter { index: None, groups: vec![Vec::new()], whole: true, rows: None }],
             from: None,
             to: None,
             descending: false,
@@ -57,77 +62,13 @@ impl ListPage {
         }
     }
 
-    /// Makes a list of the records that `index` has in any of `groups`. No record may be in two of them.
-    ///
-    /// If the groups of a counted index consist of several values, the first values alone stand for every group
-    /// that begins with them.
-    pub fn any_of<G: Ordered>(index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
-        Self { filters: vec![IndexFilter::new(index, groups)], ..Self::all() }
-    }
-
-    /// Restricts the list to records that this index has in any of these groups as well.
-    #[must_use]
-    pub fn and<G: Ordered>(mut self, index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
-        // The filter of every record does not restrict the list, so another filter replaces it.
+    /// Adds a filter.
+    pub(super) fn add(&mut self, filter: IndexFilter) {
+        // The filter of every record does not restrict the list.
         self.filters.retain(|filter| filter.index.is_some());
-        self.filters.push(IndexFilter::new(index, groups));
-        self
-    }
-
-    /// Names the index that counts the rows of a list of every record; it must have each record once, by key.
-    #[must_use]
-    pub fn numbered_by(mut self, index: &'static str) -> Self {
-        self.numbered_by = Some(index);
-        self
-    }
-
-    /// Restricts the list to rows whose sort part is at least this.
-    #[must_use]
-    pub fn from(mut self, sort: impl Ordered) -> Self {
-        self.from = Some(sort.encoded());
-        self
-    }
-
-    /// Restricts the list to rows whose sort part is less than this.
-    #[must_use]
-    pub fn to(mut self, sort: impl Ordered) -> Self {
-        self.to = Some(sort.encoded());
-        self
-    }
-
-    /// Reverses the order of the list.
-    #[must_use]
-    pub fn descending(mut self) -> Self {
-        self.descending = true;
-        self
-    }
-
-    /// Limits the page to this many rows; at least one.
-    #[must_use]
-    pub fn limit(mut self, rows: usize) -> Self {
-        self.limit = rows.max(1);
-        self
-    }
-
-    /// Skips this many rows first. The cost is that of reading their index rows, except for a list of one
-    /// [numbered](super::Index::bucketed) index, where it is small.
-    #[must_use]
-    pub fn skip(mut self, rows: usize) -> Self {
-        self.skip = rows;
-        self
-    }
-
-    /// Continues after the page that gave this cursor.
-    #[must_use]
-    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
-        self.after = cursor.into();
-        self
-    }
-
-    /// Returns the name that marks the cursors of this list.
-    pub(super) fn name(&self) -> String {
-        let names: Vec<&str> = self.filters.iter().map(|filter| filter.index.unwrap_or_default()).collect();
-        names.join("+")
+        filter.index.encode(&mut self.name);
+        self.name.extend(filter.groups.iter().flatten());
+        self.filters.push(filter);
     }
 
     /// Returns the number of rows, if the store maintains it.
@@ -146,7 +87,10 @@ impl ListPage {
         filter: &'a IndexFilter,
     ) -> Result<Cow<'a, IndexFilter>, StoreError> {
         match (filter.index, self.numbered_by) {
-            (None, Some(index)) => IndexFilter::new(index, [()]).found(source, collection).map(Cow::Owned),
+            (None, Some(index)) => {
+                let every = IndexFilter { index: Some(index), groups: vec![Vec::new()], whole: false, rows: None };
+                every.found(source, collection).map(Cow::Owned)
+            }
             (Some(_), _) | (None, None) => Ok(Cow::Borrowed(filter)),
         }
     }
@@ -185,13 +129,6 @@ impl ListPage {
 }
 
 impl IndexFilter {
-    fn new<G: Ordered>(index: &'static str, groups: impl IntoIterator<Item = G>) -> Self {
-        let mut groups: Vec<Vec<u8>> = groups.into_iter().map(|group| group.encoded()).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        Self { index: Some(index), groups, rows: None }
-    }
-
     /// Returns the filter with the groups that exist according to the maintained counts.
     fn found(&self, source: &(impl RowSource + ?Sized), collection: &Collection) -> Result<Self, StoreError> {
         let Some(name) = self.index else {
@@ -201,6 +138,11 @@ impl IndexFilter {
         let index = whole(source, collection, name)?;
         if !index.is_counted() {
             return Ok(self.clone());
+        }
+        if let ([group], true) = (self.groups.as_slice(), self.whole) {
+            // Its rows are read whatever the count says: the jobs find their work in this way.
+            let rows = number(source, COUNTS, &[index.counts.as_slice(), group].concat())?;
+            return Ok(Self { rows: Some(rows), ..self.clone() });
         }
         let mut found = BTreeMap::new();
         for asked in &self.groups {
@@ -212,7 +154,7 @@ impl IndexFilter {
             })?;
         }
         let rows = found.values().fold(0, |rows: u64, count| rows.saturating_add(*count));
-        Ok(Self { index: self.index, groups: found.into_keys().collect(), rows: Some(rows) })
+        Ok(Self { groups: found.into_keys().collect(), rows: Some(rows), ..self.clone() })
     }
 
     /// Returns the table that the filter goes through, and true if it is an index.
@@ -224,15 +166,46 @@ impl IndexFilter {
     }
 }
 
+/// The keys of the records of one page, and the start of the next page.
+pub(super) type PageKeys = (Vec<Vec<u8>>, Option<Cursor>);
+
 /// Reads a page of a list.
 pub(super) fn page<R: Record>(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &ListPage,
+    plan: &Plan,
     counted: bool,
 ) -> Result<RecordPage<R>, StoreError> {
-    let listing = &listing.found(source, collection)?;
-    let nearer = listing.nearer(source, collection)?;
+    let plan = &plan.found(source, collection)?;
+    let (keys, next) = keys_of_page(source, collection, plan)?;
+    let (total, total_exact) = if counted { size_of(source, collection, plan)? } else { (0, false) };
+    let mut page =
+        RecordPage { items: Vec::with_capacity(keys.len()), unreadable: Vec::new(), next, total, total_exact };
+    for key in keys {
+        match fetch(source, collection, &key) {
+            Ok(record) => page.items.push(record),
+            Err(error @ StoreError::Unreadable { .. }) => page.unreadable.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(page)
+}
+
+/// Reads the keys of a page of a list.
+pub(super) fn keys(
+    source: &(impl RowSource + ?Sized),
+    collection: &Collection,
+    plan: &Plan,
+) -> Result<PageKeys, StoreError> {
+    keys_of_page(source, collection, &plan.found(source, collection)?)
+}
+
+fn keys_of_page(
+    source: &(impl RowSource + ?Sized),
+    collection: &Collection,
+    plan: &Plan,
+) -> Result<PageKeys, StoreError> {
+    let nearer = plan.nearer(source, collection)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
     let (mut skip, limit) = (nearer.skip, nearer.limit);
     let slice = limit.saturating_add(1).clamp(MIN_SLICE, MAX_SLICE);
@@ -254,30 +227,19 @@ pub(super) fn page<R: Record>(
         WalkEnd::Enough => last,
         WalkEnd::BudgetSpent(place) => Some(place),
     };
-    let (total, total_exact) = if counted { size_of(source, collection, listing)? } else { (0, false) };
-    let next = next.map(|place: Vec<u8>| Cursor::of(&place, collection.name, Some(&listing.name())));
-    let mut page =
-        RecordPage { items: Vec::with_capacity(keys.len()), unreadable: Vec::new(), next, total, total_exact };
-    for key in keys {
-        match fetch(source, collection, &key) {
-            Ok(record) => page.items.push(record),
-            Err(error @ StoreError::Unreadable { .. }) => page.unreadable.push(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(page)
+    Ok((keys, next.map(|place: Vec<u8>| Cursor::of(&place, collection.name, &plan.name))))
 }
 
 /// Returns the number of rows of the list, and true if it is exact.
 fn size_of(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &ListPage,
+    plan: &Plan,
 ) -> Result<(u64, bool), StoreError> {
-    if let Some(rows) = listing.kept_size() {
+    if let Some(rows) = plan.kept_size() {
         return Ok((rows, true));
     }
-    let all = ListPage { after: None, skip: 0, ..listing.clone() };
+    let all = Plan { after: None, skip: 0, ..plan.clone() };
     if let [filter] = all.filters.as_slice() {
         // No record is in two of the groups, so each group is counted by itself.
         let ruler = all.ruler(source, collection, filter)?;

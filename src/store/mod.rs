@@ -42,13 +42,12 @@ mod writer;
 
 pub use commit_time::Pace;
 pub use error::StoreError;
-pub use key::{Key, Ordered};
-pub use listing::ListPage;
-pub use query::{Cursor, Query};
+pub use key::{Key, Ordered, PrefixOf};
+pub use query::{AnyOrder, Cursor, Query};
+pub use record::{AnyIndex, Index, IndexEntry, IndexOptions, Record, Schema};
 pub(crate) use record::{DAY, QUARTER_OF_A_DAY};
-pub use record::{Index, IndexEntry, Record, Schema};
 pub use size::Size;
-pub use view::{Keys, RecordPage, StoreReader, View};
+pub use view::{Keys, RecordPage, Slice, StoreReader, View, readable_record};
 pub use writer::Writer;
 
 use commit_time::Commits;
@@ -218,6 +217,22 @@ impl Store {
         let store = self.clone();
         // Panics are caught in `read`, so the only possible failure is a runtime that is shutting down.
         tokio::task::spawn_blocking(move || store.read(f)).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Passes every record of a list to `visit`, or [`StoreError::Unreadable`] in its place. The list is read in slices,
+    /// so that no read stays open for long; changes in between may show.
+    pub async fn for_each<R: Record, O: 'static, E: From<StoreError>>(
+        &self,
+        query: Query<R, O>,
+        mut visit: impl FnMut(Result<R, StoreError>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut query = Some(query.limit(view::SLICE));
+        while let Some(now) = query.take() {
+            let (records, next) = self.reading(move |reader| reader.slice(now)).await?;
+            records.into_iter().try_for_each(&mut visit)?;
+            query = next;
+        }
+        Ok(())
     }
 
     /// Runs `f` on the writer. Its changes are on the disk when this returns `Ok`. If `f` fails, none of its changes

@@ -1,133 +1,156 @@
 //! Queries for a page of a list, and the cursors between pages.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::StoreError;
-use super::key::{Ordered, after_prefix};
-use super::record::Declared;
-use super::time_buckets::CountedRows;
-use super::view::{MAX_COUNTED, RowSource};
+use super::key::{Ordered, PrefixOf, after_prefix};
+use super::listing::{IndexFilter, Plan};
+use super::record::{Index, Record};
 use crate::platform::hex::{hex, unhex};
 
-/// Filter, order and size of a page of a list.
-#[derive(Debug, Clone)]
-pub struct Query {
-    pub(super) index: Option<&'static str>,
-    group: Vec<u8>,
-    from: Option<Vec<u8>>,
-    to: Option<Vec<u8>>,
-    pub(super) descending: bool,
-    pub(super) limit: usize,
-    after: Option<Cursor>,
+/// Filters, order and size of a page of a list of `R`, whose order is that of `O`. All its indexes sort by the same
+/// value.
+pub struct Query<R, O = AnyOrder> {
+    pub(super) plan: Plan,
+    of: PhantomData<fn() -> (R, O)>,
 }
 
-/// Default number of rows of a page.
-const LIMIT: usize = 50;
+/// The order of a query that is complete but for its page, so that lists with different orders are of one type.
+#[derive(Debug)]
+pub struct AnyOrder;
 
-impl Query {
+impl<R, O> Clone for Query<R, O> {
+    fn clone(&self) -> Self {
+        Self { plan: self.plan.clone(), of: PhantomData }
+    }
+}
+
+impl<R: Record> Query<R, R::Key> {
     /// Makes a query for every record of the collection, by key.
     pub fn all() -> Self {
-        Self { index: None, group: Vec::new(), from: None, to: None, descending: false, limit: LIMIT, after: None }
+        Self { plan: Plan::all(), of: PhantomData }
     }
 
+    /// Names the index that counts the rows of a list of every record; it must have each record once.
+    #[must_use]
+    pub fn numbered_by<G>(mut self, index: Index<R, G>) -> Self {
+        self.plan.numbered_by = Some(index.options.name);
+        self
+    }
+}
+
+impl<R: Record, O> Query<R, O> {
     /// Makes a query for the records that `index` has in `group`, in the index's order.
-    pub fn group(index: &'static str, group: impl Ordered) -> Self {
-        Self { index: Some(index), group: group.encoded(), ..Self::all() }
+    ///
+    /// If the groups of a counted index consist of several values, the first values alone, as a tuple, stand for every
+    /// group that begins with them.
+    pub fn group<G, S>(index: Index<R, G, S>, group: impl Ordered<Kind: PrefixOf<G::Kind>>) -> Self
+    where
+        G: Ordered,
+        S: Ordered<Kind = O>,
+    {
+        Self::any_of(index, [group])
     }
 
-    /// Restricts the query to rows whose sort part (or key, without an index) is at least this.
+    /// Makes a query like [`group`](Self::group) for any of `groups`. No record may be in two of them.
+    pub fn any_of<G, S, P>(index: Index<R, G, S>, groups: impl IntoIterator<Item = P>) -> Self
+    where
+        G: Ordered,
+        S: Ordered<Kind = O>,
+        P: Ordered<Kind: PrefixOf<G::Kind>>,
+    {
+        Self { plan: Plan::all(), of: PhantomData }.and(index, groups)
+    }
+
+    /// Restricts the list to records that this index has in any of these groups as well.
     #[must_use]
-    pub fn from(mut self, sort: impl Ordered) -> Self {
-        self.from = Some(sort.encoded());
+    pub fn and<G, S, P>(mut self, index: Index<R, G, S>, groups: impl IntoIterator<Item = P>) -> Self
+    where
+        G: Ordered,
+        S: Ordered<Kind = O>,
+        P: Ordered<Kind: PrefixOf<G::Kind>>,
+    {
+        self.plan.add(filter(index, groups));
         self
     }
 
-    /// Restricts the query to rows whose sort part (or key, without an index) is less than this.
+    /// Restricts the list to rows whose sort part is at least this.
     #[must_use]
-    pub fn to(mut self, sort: impl Ordered) -> Self {
-        self.to = Some(sort.encoded());
+    pub fn from(mut self, sort: impl Ordered<Kind: PrefixOf<O>>) -> Self {
+        self.plan.from = Some(sort.encoded());
         self
     }
 
-    /// Restricts the query to rows whose sort part (or key, without an index) is a text that begins with this.
+    /// Restricts the list to rows whose sort part is less than this.
     #[must_use]
-    pub fn beginning_with(mut self, text: &str) -> Self {
-        let mut from = text.encoded();
-        // Without its terminator, the text's encoding is a prefix of that of every longer text.
-        from.pop();
-        self.to = after_prefix(&from);
-        self.from = Some(from);
+    pub fn to(mut self, sort: impl Ordered<Kind: PrefixOf<O>>) -> Self {
+        self.plan.to = Some(sort.encoded());
         self
     }
 
-    /// Reverses the order.
+    /// Forgets the type of the order.
+    #[must_use]
+    pub fn in_any_order(self) -> Query<R> {
+        Query { plan: self.plan, of: PhantomData }
+    }
+
+    /// Reverses the order of the list.
     #[must_use]
     pub fn descending(mut self) -> Self {
-        self.descending = true;
+        self.plan.descending = true;
         self
     }
 
     /// Limits the page to this many rows; at least one.
     #[must_use]
     pub fn limit(mut self, rows: usize) -> Self {
-        self.limit = rows.max(1);
+        self.plan.limit = rows.max(1);
+        self
+    }
+
+    /// Skips this many rows first. The cost is that of reading their index rows, except for a list of one
+    /// [bucketed](Index::bucketed) index, where it is small.
+    #[must_use]
+    pub fn skip(mut self, rows: usize) -> Self {
+        self.plan.skip = rows;
         self
     }
 
     /// Continues after the page that gave this cursor.
     #[must_use]
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Self {
-        self.after = cursor.into();
+        self.plan.after = cursor.into();
         self
     }
+}
 
-    /// Returns the group if the query is for all of it.
-    pub(super) fn whole_group(&self) -> Option<&[u8]> {
-        (self.from.is_none() && self.to.is_none()).then_some(self.group.as_slice())
+impl<R> Query<R, String> {
+    /// Restricts the list to rows whose sort part is a text that begins with this.
+    #[must_use]
+    pub fn beginning_with(mut self, text: &str) -> Self {
+        let mut from = text.encoded();
+        // Without its terminator, the text's encoding is a prefix of that of every longer text.
+        from.pop();
+        self.plan.to = after_prefix(&from);
+        self.plan.from = Some(from);
+        self
     }
+}
 
-    /// Returns the range of all keys that match, on whatever page.
-    pub(super) fn span(&self) -> Span {
-        Span::between(&self.group, self.from.as_deref(), self.to.as_deref())
-    }
-
-    /// Counts the matching rows of `table`, which is the table of `index` if the query uses one. Returns the
-    /// number, and true if it is exact.
-    pub(super) fn count(
-        &self,
-        source: &(impl RowSource + ?Sized),
-        table: &str,
-        index: Option<&Declared>,
-    ) -> Result<(u64, bool), StoreError> {
-        let (from, to) = (self.from.as_deref(), self.to.as_deref());
-        let rows = CountedRows { table, index, groups: std::slice::from_ref(&self.group), from, to };
-        rows.count(source, MAX_COUNTED)
-    }
-
-    /// Returns the range of the keys that are left after the cursor.
-    pub(super) fn span_of_page(&self, collection: &str) -> Result<Span, StoreError> {
-        let mut span = self.span();
-        if let Some(cursor) = &self.after {
-            let key = cursor.key(collection, self.index).ok_or(StoreError::BadCursor)?;
-            if !key.starts_with(&self.group) {
-                return Err(StoreError::BadCursor);
-            }
-            let (edge, beyond) = if self.descending {
-                let beyond = matches!(&span.end, Bound::Excluded(end) if key >= *end);
-                (&mut span.end, beyond)
-            } else {
-                let beyond = matches!(&span.start, Bound::Included(start) if key < *start);
-                (&mut span.start, beyond)
-            };
-            if !beyond {
-                *edge = Bound::Excluded(key);
-            }
-        }
-        Ok(span)
-    }
+/// Returns the filter by these groups of an index.
+fn filter<R, G, S, P>(index: Index<R, G, S>, groups: impl IntoIterator<Item = P>) -> IndexFilter
+where
+    R: Record,
+    G: Ordered,
+    P: Ordered<Kind: PrefixOf<G::Kind>>,
+{
+    let mut groups: Vec<Vec<u8>> = groups.into_iter().map(|group| group.encoded()).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    IndexFilter { index: Some(index.options.name), groups, whole: P::Kind::WHOLE, rows: None }
 }
 
 /// A range of keys.
@@ -194,16 +217,16 @@ impl Cursor {
     }
 
     /// Makes the cursor of the row with this key in this list.
-    pub(super) fn of(key: &[u8], collection: &str, index: Option<&str>) -> Self {
-        let mark = mark(key, collection, index).to_be_bytes();
+    pub(super) fn of(key: &[u8], collection: &str, list: &[u8]) -> Self {
+        let mark = mark(key, collection, list).to_be_bytes();
         Self(hex(mark.iter().chain(key).copied()))
     }
 
     /// Returns the key if this is a cursor of this list.
-    pub(super) fn key(&self, collection: &str, index: Option<&str>) -> Option<Vec<u8>> {
+    pub(super) fn key(&self, collection: &str, list: &[u8]) -> Option<Vec<u8>> {
         let bytes = unhex(self.0.as_bytes())?;
         let (given, key) = bytes.split_first_chunk()?;
-        (u32::from_be_bytes(*given) == mark(key, collection, index)).then(|| key.to_vec())
+        (u32::from_be_bytes(*given) == mark(key, collection, list)).then(|| key.to_vec())
     }
 }
 
@@ -215,9 +238,13 @@ impl fmt::Display for Cursor {
 
 /// Computes a checksum that distinguishes this list's cursors from those of another and from mistyped text
 /// (FNV-1a). It is not a secret.
-fn mark(key: &[u8], collection: &str, index: Option<&str>) -> u32 {
-    let list = (collection, index).encoded();
-    list.iter().chain(key).fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+fn mark(key: &[u8], collection: &str, list: &[u8]) -> u32 {
+    let collection = collection.encoded();
+    collection
+        .iter()
+        .chain(list)
+        .chain(key)
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

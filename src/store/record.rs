@@ -24,8 +24,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Returns the key of this record.
     fn key(&self) -> Self::Key;
 
-    /// Returns the indexes over the collection.
-    fn indexes() -> Vec<Index<Self>>;
+    /// The indexes over the collection. One that is missing here is not maintained.
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[];
 }
 
 /// Groups of an index that maintain a row count.
@@ -37,34 +37,70 @@ pub(super) enum Counted {
     Buckets(u64),
 }
 
-/// An index over the records of `R`: every record has zero or more entries in it.
-pub struct Index<R: ?Sized> {
+/// An index over the records of `R`: every record has zero or more entries in it, each in a group `G` at a position
+/// `S` of the group's order; without `S`, in the order of the keys.
+pub struct Index<R: Record, G, S = <R as Record>::Key> {
+    pub(super) options: IndexOptions,
+    entries: EntriesOf<R, G, S>,
+    /// Amount that each entry adds to the sum that a counted index maintains for its group.
+    weight: Option<fn(&R) -> i64>,
+}
+
+/// The function that computes the entries of a record.
+enum EntriesOf<R, G, S> {
+    Sorted(fn(&R) -> Vec<(G, S)>),
+    ByKey(fn(&R) -> Vec<G>),
+}
+
+impl<R: Record, G, S> Clone for Index<R, G, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: Record, G, S> Copy for Index<R, G, S> {}
+
+impl<R, G, S> Clone for EntriesOf<R, G, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, G, S> Copy for EntriesOf<R, G, S> {}
+
+/// Name and properties of an index.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexOptions {
     pub(super) name: &'static str,
     pub(super) version: u32,
     pub(super) unique: bool,
     pub(super) counted: Counted,
     pub(super) for_pages: bool,
-    pub(super) entries: fn(&R) -> Vec<IndexEntry>,
 }
 
-impl<R> Index<R> {
+impl<R: Record, G: Ordered, S: Ordered> Index<R, G, S> {
     /// Makes an index of this name. Raise `version` whenever `entries` returns other entries than before, or
     /// entries of other types: that makes the next start rebuild the index.
-    pub fn new(name: &'static str, version: u32, entries: fn(&R) -> Vec<IndexEntry>) -> Self {
-        Self { name, version, unique: false, counted: Counted::Nothing, for_pages: false, entries }
+    pub const fn new(name: &'static str, version: u32, entries: fn(&R) -> Vec<(G, S)>) -> Self {
+        Self::with(name, version, EntriesOf::Sorted(entries))
+    }
+
+    const fn with(name: &'static str, version: u32, entries: EntriesOf<R, G, S>) -> Self {
+        let options = IndexOptions { name, version, unique: false, counted: Counted::Nothing, for_pages: false };
+        Self { options, entries, weight: None }
     }
 
     /// Makes the index unique: no two records may have entries in one group.
     #[must_use]
-    pub fn unique(mut self) -> Self {
-        self.unique = true;
+    pub const fn unique(mut self) -> Self {
+        self.options.unique = true;
         self
     }
 
     /// Maintains the number of entries of each group and the sum of their weights, so that reading them is cheap.
     #[must_use]
-    pub fn counted(mut self) -> Self {
-        self.counted = Counted::Groups;
+    pub const fn counted(mut self) -> Self {
+        self.options.counted = Counted::Groups;
         self
     }
 
@@ -73,17 +109,54 @@ impl<R> Index<R> {
     /// period is known. For entries sorted by an instant, or by a key that begins with one; works best with
     /// some hundreds of entries per bucket.
     #[must_use]
-    pub fn bucketed(mut self, seconds: u64) -> Self {
-        self.counted = Counted::Buckets(seconds.max(1));
+    pub const fn bucketed(mut self, seconds: u64) -> Self {
+        self.options.counted = Counted::Buckets(if seconds == 0 { 1 } else { seconds });
         self
     }
 
     /// Marks the index as used by pages only: if a large collection lacks it, it is built while the service
     /// runs, and queries before that fail with [`StoreError::NotBuilt`]. Has no effect on a unique index.
     #[must_use]
-    pub fn for_pages(mut self) -> Self {
-        self.for_pages = true;
+    pub const fn for_pages(mut self) -> Self {
+        self.options.for_pages = true;
         self
+    }
+
+    /// Sets the amount that each entry of a record adds to the sum of its group.
+    #[must_use]
+    pub const fn weighing(mut self, weight: fn(&R) -> i64) -> Self {
+        self.weight = Some(weight);
+        self
+    }
+}
+
+impl<R: Record, G: Ordered> Index<R, G> {
+    /// Makes an index like [`new`](Self::new) whose groups are in the order of the keys.
+    pub const fn by_key(name: &'static str, version: u32, entries: fn(&R) -> Vec<G>) -> Self {
+        Self::with(name, version, EntriesOf::ByKey(entries))
+    }
+}
+
+/// An index of any group and order, as [`Record::INDEXES`] lists it.
+pub trait AnyIndex<R>: Sync {
+    /// Returns the index's name and properties.
+    fn options(&self) -> IndexOptions;
+    /// Returns the entries of a record.
+    fn entries(&self, record: &R) -> Vec<IndexEntry>;
+}
+
+impl<R: Record, G: Ordered, S: Ordered> AnyIndex<R> for Index<R, G, S> {
+    fn options(&self) -> IndexOptions {
+        self.options
+    }
+
+    fn entries(&self, record: &R) -> Vec<IndexEntry> {
+        let weight = self.weight.map_or(0, |weight| weight(record));
+        let entry = |group: &G, sort| IndexEntry { group: group.encoded(), sort, weight };
+        match self.entries {
+            EntriesOf::Sorted(of) => of(record).iter().map(|(group, sort)| entry(group, sort.encoded())).collect(),
+            EntriesOf::ByKey(of) => of(record).iter().map(|group| entry(group, Vec::new())).collect(),
+        }
     }
 }
 
@@ -93,24 +166,6 @@ pub struct IndexEntry {
     pub(super) group: Vec<u8>,
     pub(super) sort: Vec<u8>,
     pub(super) weight: i64,
-}
-
-impl IndexEntry {
-    /// Makes an entry in `group`, sorted by `sort`, then by key.
-    pub fn new(group: impl Ordered, sort: impl Ordered) -> Self {
-        Self { group: group.encoded(), sort: sort.encoded(), weight: 0 }
-    }
-
-    /// Sets the amount that the entry adds to the sum that a counted index maintains for its group.
-    #[must_use]
-    pub fn weighing(self, weight: i64) -> Self {
-        Self { weight, ..self }
-    }
-
-    /// Makes an entry in `group`, sorted by key.
-    pub fn of(group: impl Ordered) -> Self {
-        Self::new(group, ())
-    }
 }
 
 /// The collections a release declares.
@@ -135,20 +190,21 @@ impl Schema {
             indexes: Vec::new(),
             entries: entries_of::<R>,
         };
-        for index in R::indexes() {
-            if collection.indexes.iter().any(|other| other.name == index.name) {
-                self.twice = Some(format!("{} declares the index {} twice", R::COLLECTION, index.name));
+        for index in R::INDEXES {
+            let IndexOptions { name, version, unique, counted, for_pages } = index.options();
+            if collection.indexes.iter().any(|other| other.name == name) {
+                self.twice = Some(format!("{} declares the index {name} twice", R::COLLECTION));
             }
             collection.indexes.push(Declared {
-                name: index.name,
-                version: index.version,
-                unique: index.unique,
-                counted: index.counted,
-                for_pages: index.for_pages && !index.unique,
-                table: index_table(R::COLLECTION, index.name),
-                counts: count_prefix(R::COLLECTION, index.name),
-                sums: sum_prefix(R::COLLECTION, index.name),
-                buckets: bucket_prefix(R::COLLECTION, index.name),
+                name,
+                version,
+                unique,
+                counted,
+                for_pages: for_pages && !unique,
+                table: index_table(R::COLLECTION, name),
+                counts: count_prefix(R::COLLECTION, name),
+                sums: sum_prefix(R::COLLECTION, name),
+                buckets: bucket_prefix(R::COLLECTION, name),
             });
         }
         if self.collections.insert(R::COLLECTION, collection).is_some() {
@@ -255,15 +311,12 @@ pub(super) fn count_prefix(collection: &str, index: &str) -> Vec<u8> {
 
 /// Returns the entries of `record` without duplicates.
 pub(super) fn entries<R: Record>(record: &R) -> Entries {
-    R::indexes()
-        .iter()
-        .map(|index| {
-            let mut entries = (index.entries)(record);
-            entries.sort_unstable();
-            entries.dedup();
-            entries
-        })
-        .collect()
+    let sorted = |mut entries: Vec<IndexEntry>| {
+        entries.sort_unstable();
+        entries.dedup();
+        entries
+    };
+    R::INDEXES.iter().map(|index| sorted(index.entries(record))).collect()
 }
 
 fn entries_of<R: Record>(json: &[u8]) -> Result<Entries, serde_json::Error> {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::ops::{Bound, ControlFlow};
 
 use super::error::StoreError;
-use super::listing::{IndexFilter, ListPage};
+use super::listing::{IndexFilter, Plan};
 use super::query::Span;
 use super::record::Collection;
 use super::view::{RowSource, primary};
@@ -171,22 +171,22 @@ pub(super) enum WalkEnd {
 pub(super) fn walk(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &ListPage,
+    plan: &Plan,
     slice: usize,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
-    if let [filter] = listing.filters.as_slice() {
+    if let [filter] = plan.filters.as_slice() {
         return match filter.groups.as_slice() {
-            [group] => scan_one_group(source, collection, listing, (filter, group), visit),
-            _ => scan_merged(source, collection, listing, group_cursors(collection, filter, slice)?, visit),
+            [group] => scan_one_group(source, collection, plan, (filter, group), visit),
+            _ => scan_merged(source, collection, plan, group_cursors(collection, filter, slice)?, visit),
         };
     }
     // The filter with the fewest rows leads: the others only look at places that it has.
-    let mut filters: Vec<&IndexFilter> = listing.filters.iter().collect();
+    let mut filters: Vec<&IndexFilter> = plan.filters.iter().collect();
     filters.sort_by_key(|filter| filter.rows.unwrap_or(u64::MAX));
     let legs = filters.into_iter().map(|filter| group_cursors(collection, filter, slice).map(FilterCursor));
     let mut legs = legs.collect::<Result<Vec<_>, _>>()?;
-    let mut way = bounds(collection, listing)?;
+    let mut way = bounds(collection, plan)?;
     way.left_to_look_at = MAX_ROWS_READ_MERGED;
     let mut passed = None;
     loop {
@@ -234,11 +234,11 @@ fn group_cursors<'a>(
 fn scan_merged(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &ListPage,
+    plan: &Plan,
     mut cursors: Vec<GroupCursor<'_>>,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
-    let mut way = bounds(collection, listing)?;
+    let mut way = bounds(collection, plan)?;
     let mut passed = None;
     loop {
         for cursor in &mut cursors {
@@ -269,12 +269,12 @@ fn scan_merged(
 fn scan_one_group(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    listing: &ListPage,
+    plan: &Plan,
     (filter, group): (&IndexFilter, &[u8]),
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
     let (table, indexed) = filter.table(collection)?;
-    let mut way = bounds(collection, listing)?;
+    let mut way = bounds(collection, plan)?;
     let mut end = WalkEnd::Reached;
     source.scan(table, &way.span(group), way.descending, &mut |row, at| {
         let place = row.get(group.len()..).unwrap_or_default();
@@ -290,19 +290,19 @@ fn scan_one_group(
     Ok(end)
 }
 
-fn bounds(collection: &Collection, listing: &ListPage) -> Result<Bounds, StoreError> {
+fn bounds(collection: &Collection, plan: &Plan) -> Result<Bounds, StoreError> {
     let mut way = Bounds {
-        from: listing.from.clone().map_or(Bound::Unbounded, Bound::Included),
-        to: listing.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
-        descending: listing.descending,
+        from: plan.from.clone().map_or(Bound::Unbounded, Bound::Included),
+        to: plan.to.clone().map_or(Bound::Unbounded, Bound::Excluded),
+        descending: plan.descending,
         left_to_look_at: MAX_ROWS_READ,
     };
-    if let Some(cursor) = &listing.after {
-        let place = cursor.key(collection.name, Some(&listing.name())).ok_or(StoreError::BadCursor)?;
-        let edge = if listing.descending { &mut way.to } else { &mut way.from };
+    if let Some(cursor) = &plan.after {
+        let place = cursor.key(collection.name, &plan.name).ok_or(StoreError::BadCursor)?;
+        let edge = if plan.descending { &mut way.to } else { &mut way.from };
         let nearer = match edge {
             Bound::Unbounded => true,
-            Bound::Included(bound) | Bound::Excluded(bound) if listing.descending => place < *bound,
+            Bound::Included(bound) | Bound::Excluded(bound) if plan.descending => place < *bound,
             Bound::Included(bound) | Bound::Excluded(bound) => place >= *bound,
         };
         if nearer {

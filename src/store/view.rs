@@ -8,12 +8,12 @@ use std::ops::ControlFlow;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use serde::de::DeserializeOwned;
 
-use super::ListPage;
 use super::building::whole;
 use super::error::StoreError;
 use super::key::{Key, Ordered, readable};
+use super::listing;
 use super::query::{Cursor, Query, Span};
-use super::record::{Collection, Declared, Record, Schema, count_prefix};
+use super::record::{Collection, Declared, Index, Record, Schema, count_prefix};
 
 /// Type of the keys and values of every table.
 pub(super) type Bytes = &'static [u8];
@@ -24,6 +24,9 @@ pub(super) const DOCUMENTS: &str = "documents";
 pub(super) const COUNTS: &str = "counts";
 /// Table of the last number given out, by collection.
 pub(super) const SEQUENCES: &str = "sequences";
+
+/// Number of records that are read at once.
+pub(super) const SLICE: usize = 1_000;
 
 /// Limit of counting the rows of a list whose total is not maintained.
 pub(super) const MAX_COUNTED: u64 = 5_000;
@@ -61,6 +64,9 @@ pub struct RecordPage<R> {
     pub total_exact: bool,
 }
 
+/// The records of one page, and the query for the next one.
+pub type Slice<R, O> = (Vec<Result<R, StoreError>>, Option<Query<R, O>>);
+
 /// One slice of the keys of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys<K> {
@@ -92,9 +98,17 @@ pub trait View: RowSource {
 
     /// Returns the record that a unique index has in `group`. If there are two (stored before the index was
     /// declared), the result is a [`StoreError::Conflict`]: neither of them is picked.
-    fn by_unique<R: Record>(&self, index: &str, group: impl Ordered) -> Result<Option<R>, StoreError> {
+    fn by_unique<R, G, S>(
+        &self,
+        index: Index<R, G, S>,
+        group: impl Ordered<Kind = G::Kind>,
+    ) -> Result<Option<R>, StoreError>
+    where
+        R: Record,
+        G: Ordered,
+    {
         let collection = self.schema().of::<R>()?;
-        let index = collection.index(index)?;
+        let index = collection.index(index.options.name)?;
         if !index.unique {
             return Err(StoreError::Defect(format!("the index {} of {} is not unique", index.name, collection.name)));
         }
@@ -111,33 +125,36 @@ pub trait View: RowSource {
     }
 
     /// Returns the number of entries that a counted index has in `group`.
-    fn count<R: Record>(&self, index: &str, group: impl Ordered) -> Result<u64, StoreError> {
-        let collection = self.schema().of::<R>()?;
-        let index = whole(self, collection, index)?;
-        if !index.is_counted() {
-            return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
-        }
+    fn count<R, G, S>(&self, index: Index<R, G, S>, group: impl Ordered<Kind = G::Kind>) -> Result<u64, StoreError>
+    where
+        R: Record,
+        G: Ordered,
+    {
+        let index = counted(self, self.schema().of::<R>()?, index.options.name)?;
         number(self, COUNTS, &[index.counts.as_slice(), &group.encoded()].concat())
     }
 
     /// Returns the sum of the weights that a counted index has in `group`.
-    fn sum<R: Record>(&self, index: &str, group: impl Ordered) -> Result<i64, StoreError> {
-        let collection = self.schema().of::<R>()?;
-        let index = whole(self, collection, index)?;
-        if !index.is_counted() {
-            return Err(StoreError::Defect(format!("the index {} of {} is not counted", index.name, collection.name)));
-        }
+    fn sum<R, G, S>(&self, index: Index<R, G, S>, group: impl Ordered<Kind = G::Kind>) -> Result<i64, StoreError>
+    where
+        R: Record,
+        G: Ordered,
+    {
+        let index = counted(self, self.schema().of::<R>()?, index.options.name)?;
         kept_sum(self, &[index.sums.as_slice(), &group.encoded()].concat())
     }
 
     /// Returns every group of a counted index that is not empty, with the number of its entries. For indexes
     /// with few groups.
-    fn groups<R: Record, G: Key>(&self, index: &str) -> Result<Vec<(G, u64)>, StoreError> {
-        let collection = self.schema().of::<R>()?;
-        let index = whole(self, collection, index)?;
+    fn groups<R, G, S>(&self, index: Index<R, G, S>) -> Result<Vec<(G::Kind, u64)>, StoreError>
+    where
+        R: Record,
+        G: Ordered<Kind: Key>,
+    {
+        let index = counted(self, self.schema().of::<R>()?, index.options.name)?;
         let mut groups = Vec::new();
         self.scan(COUNTS, &Span::of_prefix(&index.counts), false, &mut |key, count| {
-            let group = key.get(index.counts.len()..).and_then(G::decoded);
+            let group = key.get(index.counts.len()..).and_then(G::Kind::decoded);
             groups.extend(group.zip(u64::decoded(count)));
             ControlFlow::Continue(())
         })?;
@@ -150,37 +167,62 @@ pub trait View: RowSource {
         number(self, COUNTS, &count_prefix(collection.name, ""))
     }
 
-    /// Returns a page of a list. Any page costs the same as the first.
-    fn page<R: Record>(&self, query: &Query) -> Result<RecordPage<R>, StoreError> {
+    /// Returns a page of a list. The cost is that of its rows in each of their indexes.
+    fn page<R: Record, O>(&self, query: &Query<R, O>) -> Result<RecordPage<R>, StoreError> {
+        listing::page(self, self.schema().of::<R>()?, &query.plan, true)
+    }
+
+    /// Returns a page like [`View::page`], but without the total, for callers that walk through the whole list.
+    fn page_uncounted<R: Record, O>(&self, query: &Query<R, O>) -> Result<RecordPage<R>, StoreError> {
+        listing::page(self, self.schema().of::<R>()?, &query.plan, false)
+    }
+
+    /// Iterates over a whole list; a row whose record cannot be read is [`StoreError::Unreadable`]. For lists that are
+    /// short enough to be read at once; see [`Store::for_each`](super::Store::for_each).
+    fn records<R: Record, O>(&self, query: Query<R, O>) -> impl Iterator<Item = Result<R, StoreError>> {
+        let (mut slice, mut query) = (Vec::new().into_iter(), Some(query.limit(SLICE)));
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(record) = slice.next() {
+                    return Some(record);
+                }
+                match self.slice(query.take()?) {
+                    Ok((records, next)) => (slice, query) = (records.into_iter(), next),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        })
+    }
+
+    /// Reads the records of one page of a list, and returns the query for the next page.
+    fn slice<R: Record, O>(&self, query: Query<R, O>) -> Result<Slice<R, O>, StoreError> {
         let collection = self.schema().of::<R>()?;
-        let (rows, next) = rows(self, collection, query)?;
-        let (total, total_exact) = size_of(self, collection, query)?;
-        let mut page =
-            RecordPage { items: Vec::with_capacity(rows.len()), unreadable: Vec::new(), next, total, total_exact };
-        for key in rows {
+        let (keys, next) = listing::keys(self, collection, &query.plan)?;
+        let mut records = Vec::with_capacity(keys.len());
+        for key in keys {
             match fetch(self, collection, &key) {
-                Ok(record) => page.items.push(record),
-                Err(error @ StoreError::Unreadable { .. }) => page.unreadable.push(error),
+                Ok(record) => records.push(Ok(record)),
+                Err(error @ StoreError::Unreadable { .. }) => records.push(Err(error)),
                 Err(error) => return Err(error),
             }
         }
-        Ok(page)
+        Ok((records, next.map(|next| query.after(next))))
     }
 
-    /// Returns a page of a list with several filters. The cost is that of its rows in each of their indexes.
-    fn list<R: Record>(&self, listing: &ListPage) -> Result<RecordPage<R>, StoreError> {
-        super::listing::page(self, self.schema().of::<R>()?, listing, true)
-    }
-
-    /// Returns a page like [`View::list`], but without the total, for callers that walk through the whole list.
-    fn list_uncounted<R: Record>(&self, listing: &ListPage) -> Result<RecordPage<R>, StoreError> {
-        super::listing::page(self, self.schema().of::<R>()?, listing, false)
+    /// Returns the keys of a whole list without reading the records.
+    fn all_keys<R: Record, O>(&self, query: Query<R, O>) -> Result<Vec<R::Key>, StoreError> {
+        let (mut keys, mut query) = (Vec::new(), Some(query.limit(SLICE)));
+        while let Some(now) = query.take() {
+            let slice = self.keys(&now)?;
+            keys.extend(slice.keys);
+            query = slice.next.map(|next| now.after(next));
+        }
+        Ok(keys)
     }
 
     /// Returns a slice of the keys of a list without reading the records, for jobs that walk through a large list.
-    fn keys<R: Record>(&self, query: &Query) -> Result<Keys<R::Key>, StoreError> {
-        let collection = self.schema().of::<R>()?;
-        let (rows, next) = rows(self, collection, query)?;
+    fn keys<R: Record, O>(&self, query: &Query<R, O>) -> Result<Keys<R::Key>, StoreError> {
+        let (rows, next) = listing::keys(self, self.schema().of::<R>()?, &query.plan)?;
         let decoded = |key: &Vec<u8>| {
             R::Key::decoded(key).ok_or_else(|| unreadable::<R>(key, &"its key is not of the collection's type"))
         };
@@ -190,56 +232,23 @@ pub trait View: RowSource {
 
 impl<S: RowSource> View for S {}
 
-/// Returns the keys of the records on one page, and the start of the next page.
-fn rows(
-    source: &(impl RowSource + ?Sized),
-    collection: &Collection,
-    query: &Query,
-) -> Result<(Vec<Vec<u8>>, Option<Cursor>), StoreError> {
-    let name = list(source, collection, query)?;
-    let span = query.span_of_page(collection.name)?;
-    let mut rows = Vec::new();
-    let mut last = Vec::new();
-    let mut more = false;
-    source.scan(name, &span, query.descending, &mut |key, value| {
-        more = rows.len() >= query.limit;
-        if more {
-            return ControlFlow::Break(());
-        }
-        last = key.to_vec();
-        rows.push(if query.index.is_some() { primary(key, value).to_vec() } else { key.to_vec() });
-        ControlFlow::Continue(())
-    })?;
-    Ok((rows, more.then(|| Cursor::of(&last, collection.name, query.index))))
-}
-
-/// Returns the number of rows of a list, and true if it is exact.
-fn size_of(
-    source: &(impl RowSource + ?Sized),
-    collection: &Collection,
-    query: &Query,
-) -> Result<(u64, bool), StoreError> {
-    let index = query.index.map(|index| whole(source, collection, index)).transpose()?;
-    let counts = match index {
-        None => Some(count_prefix(collection.name, "")),
-        Some(index) => index.is_counted().then(|| index.counts.clone()),
-    };
-    if let (Some(counts), Some(group)) = (counts, query.whole_group()) {
-        return Ok((number(source, COUNTS, &[counts.as_slice(), group].concat())?, true));
+/// Returns the record of a list, or `None` for one that cannot be read: a list of records to act on reports it.
+pub fn readable_record<R>(record: Result<R, StoreError>) -> Result<Option<R>, StoreError> {
+    match record {
+        Err(StoreError::Unreadable { .. }) => Ok(None),
+        record => record.map(Some),
     }
-    query.count(source, index.map_or(&collection.table, |index| &index.table), index)
 }
 
-/// Returns the table that a query goes through.
-fn list<'a>(
+/// Returns the index of this name if it is complete and counted.
+fn counted<'a>(
     source: &(impl RowSource + ?Sized),
     collection: &'a Collection,
-    query: &Query,
-) -> Result<&'a str, StoreError> {
-    match query.index {
-        None => Ok(&collection.table),
-        Some(index) => Ok(&whole(source, collection, index)?.table),
-    }
+    name: &str,
+) -> Result<&'a Declared, StoreError> {
+    let index = whole(source, collection, name)?;
+    let defect = || StoreError::Defect(format!("the index {name} of {} is not counted", collection.name));
+    index.is_counted().then_some(index).ok_or_else(defect)
 }
 
 /// Returns the record that a list names; a missing one is reported like an unreadable one.

@@ -157,7 +157,7 @@ const AGES: [(i32, &str); 3] = [(7, "under_7_days"), (30, "under_30_days"), (i32
 fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Result<(), StoreError> {
     let mut sums: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
     let mut currencies = BTreeSet::new();
-    for ((day, code, currency), _) in reader.groups::<Operation, (i64, i64, String)>("cycle")? {
+    for ((day, code, currency), _) in reader.groups(Operation::BY_CYCLE)? {
         let status = Status::from_code(code);
         currencies.insert(currency.clone());
         if !status.is_open() {
@@ -165,7 +165,7 @@ fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Res
         }
         let days = day_of_number(day).and_then(|day| today.since(day).ok()).map_or(0, |span| span.get_days());
         let age = AGES.iter().find(|(limit, _)| days < *limit).map_or("", |(_, age)| *age);
-        let sum = reader.sum::<Operation>("cycle", (day, code, currency.as_str()))?;
+        let sum = reader.sum(Operation::BY_CYCLE, (day, code, currency.as_str()))?;
         let known = sums.entry((status.name(), age, currency)).or_default();
         *known = known.saturating_add(sum);
     }
@@ -203,29 +203,26 @@ fn gauges(reader: &StoreReader<'_>, today: Date) -> Result<String, StoreError> {
     let mut text = Gauges::default();
     text.begin(names::OPERATIONS);
     for status in Status::ALL {
-        let count = reader.count::<Operation>("status", status.code())?;
+        let count = reader.count(Operation::BY_STATUS, status.code())?;
         text.line(&[("status", status.name())], &count);
     }
     text.begin(names::OPERATIONS_AMOUNT);
-    for ((code, currency), _) in reader.groups::<Operation, (i64, String)>("amount")? {
-        let sum = reader.sum::<Operation>("amount", (code, currency.as_str()))?;
+    for ((code, currency), _) in reader.groups(Operation::AMOUNTS)? {
+        let sum = reader.sum(Operation::AMOUNTS, (code, currency.as_str()))?;
         text.line(&[("status", Status::from_code(code).name()), ("currency", &currency)], &sum);
     }
     text.begin(names::OPERATIONS_HELD);
-    text.line(&[], &reader.count::<Operation>("held", ())?);
+    text.line(&[], &reader.count(Operation::HELD, ())?);
     open_amounts(reader, today, &mut text)?;
     last_successes(reader, &mut text)?;
     text.begin(names::MAIL_OUTBOX);
-    text.line(&[], &reader.count::<Mail>("open", ())?);
+    text.line(&[], &reader.count(Mail::OPEN, ())?);
     text.begin(names::VENDORS);
-    for ((status, wallet), count) in reader.groups::<Vendor, (String, String)>("status")? {
+    for ((status, wallet), count) in reader.groups(Vendor::BY_STATUS)? {
         text.line(&[("status", &status), ("wallet_status", &wallet)], &count);
     }
     text.begin(names::NOTIFICATIONS_OPEN);
-    text.line(
-        &[],
-        &reader.count::<Notification>("open", false)?.saturating_add(reader.count::<Notification>("open", true)?),
-    );
+    text.line(&[], &reader.count(Notification::OPEN, false)?.saturating_add(reader.count(Notification::OPEN, true)?));
     text.begin(names::BUILD);
     let (version, target, commit) =
         (crate::platform::release::version(), crate::platform::release::TARGET, crate::platform::release::COMMIT);

@@ -9,7 +9,7 @@ use cashout::config::{Config, Settings};
 use cashout::logs::LogLine;
 use cashout::sandbox::{Sandbox, SandboxOptions};
 use cashout::serve::Appliance;
-use cashout::store::{ListPage, StoreError, View};
+use cashout::store::{Query, StoreError, View};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -97,10 +97,10 @@ async fn exported(lines: u64) {
 /// Reads all lines page by page, from the store alone.
 async fn pages(context: &cashout::jobs::Context) -> (Duration, u64) {
     let (begun, mut read) = (Instant::now(), 0);
-    let mut listing = ListPage::any_of("level", [300_u64]).descending().limit(200);
+    let mut listing = Query::any_of(LogLine::BY_LEVEL, [300_u64]).descending().limit(200);
     loop {
         let asked = listing.clone();
-        let page = context.store.reading(move |reader| reader.list::<LogLine>(&asked)).await.unwrap();
+        let page = context.store.reading(move |reader| reader.page(&asked)).await.unwrap();
         read += u64::try_from(page.items.len()).unwrap();
         if page.next.is_none() {
             return (begun.elapsed(), read);

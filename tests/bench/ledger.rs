@@ -96,7 +96,7 @@ async fn read(folder: &Path, entries: u64) -> Vec<String> {
     let (time, grown) = (begun.elapsed(), machine::peak_mib().saturating_sub(before));
     assert_eq!(batch.failed, 0, "{:?}", batch.failures);
     for (matched, expected) in [(LedgerMatch::Orphan, entries / 10), (LedgerMatch::Foreign, entries / 10 * 9)] {
-        let kept = context.store.read(|reader| reader.count::<LedgerEntry>("match", matched.name())).unwrap();
+        let kept = context.store.read(|reader| reader.count(LedgerEntry::BY_MATCH, matched)).unwrap();
         assert_eq!(kept, expected, "{matched:?}");
     }
     let store = context.store.size().unwrap().file.div_euclid(1024 * 1024);

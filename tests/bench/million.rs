@@ -143,19 +143,20 @@ fn write_without_end(folder: &Path) {
 fn read(folder: &Path) {
     let (opening, store) = opened(folder);
     let after_opening = machine::resident_mib();
-    let status = Query::group("status", Status::WithdrawSuccess.code()).descending();
+    let status = Query::group(Operation::BY_STATUS, Status::WithdrawSuccess.code()).descending();
     let total = store.read(|reader| reader.total::<Operation>()).unwrap();
     let instant = |id: u64| records::cycle() + SignedDuration::from_secs(i64::try_from(id).unwrap());
     let dated = status.clone().from(instant(total / 2)).to(instant(total / 2 + total / 10));
-    let (deep, deep_dated) = (cursors(&store, &status), cursors(&store, &dated));
-    let deep_by_key = cursors(&store, &Query::all());
+    let (deep, deep_dated) =
+        (cursors(&store, &status.clone().in_any_order()), cursors(&store, &dated.clone().in_any_order()));
+    let deep_by_key = cursors(&store, &Query::all().in_any_order());
     let rows = [
-        pages("by status, first page", &store, |_| status.clone()),
-        pages("by status, anywhere", &store, |nth| status.clone().after(pick(&deep, nth))),
-        pages("by status and date, first page", &store, |_| dated.clone()),
-        pages("by status and date, anywhere", &store, |nth| dated.clone().after(pick(&deep_dated, nth))),
-        pages("by key, first page", &store, |_| Query::all()),
-        pages("by key, anywhere", &store, |nth| Query::all().after(pick(&deep_by_key, nth))),
+        pages("by status, first page", &store, |_| status.clone().in_any_order()),
+        pages("by status, anywhere", &store, |nth| status.clone().in_any_order().after(pick(&deep, nth))),
+        pages("by status and date, first page", &store, |_| dated.clone().in_any_order()),
+        pages("by status and date, anywhere", &store, |nth| dated.clone().in_any_order().after(pick(&deep_dated, nth))),
+        pages("by key, first page", &store, |_| Query::all().in_any_order()),
+        pages("by key, anywhere", &store, |nth| Query::all().in_any_order().after(pick(&deep_by_key, nth))),
     ];
     table::print(
         &format!("million: pages of 50 with their count, {PAGES} reads of each"),
@@ -170,11 +171,11 @@ fn read(folder: &Path) {
 }
 
 /// Returns the beginnings of pages throughout a list.
-fn cursors(store: &Store, list: &Query) -> Vec<Cursor> {
+fn cursors(store: &Store, list: &Query<Operation>) -> Vec<Cursor> {
     let mut found = Vec::new();
     loop {
         let from = list.clone().limit(500).after(found.last().cloned());
-        match store.read(|reader| reader.keys::<Operation>(&from)).unwrap().next {
+        match store.read(|reader| reader.keys(&from)).unwrap().next {
             Some(next) => found.push(next),
             None => return found,
         }
@@ -186,13 +187,13 @@ fn pick(places: &[Cursor], nth: usize) -> Option<Cursor> {
     places.get(nth.wrapping_mul(7_919) % places.len()).cloned()
 }
 
-fn pages(what: &str, store: &Store, query: impl Fn(usize) -> Query) -> Vec<String> {
+fn pages(what: &str, store: &Store, query: impl Fn(usize) -> Query<Operation>) -> Vec<String> {
     let (mut total, mut exact) = (0, true);
     let mut times: Vec<Duration> = (0..PAGES)
         .map(|nth| {
             let query = query(nth);
             let begun = Instant::now();
-            let page = store.read(|reader| reader.page::<Operation>(&query)).unwrap();
+            let page = store.read(|reader| reader.page(&query)).unwrap();
             let time = begun.elapsed();
             assert!(page.unreadable.is_empty() && page.items.len() == 50);
             (total, exact) = (page.total, page.total_exact);

@@ -288,10 +288,8 @@ impl Served {
             let look = |reader: &cashout::store::StoreReader<'_>| {
                 Ok((
                     reader.total::<Notification>()?,
-                    reader
-                        .count::<Notification>("open", false)?
-                        .saturating_add(reader.count::<Notification>("open", true)?),
-                    reader.count::<Operation>("status", Status::TransferSuccess.code())?,
+                    reader.count(Notification::OPEN, false)?.saturating_add(reader.count(Notification::OPEN, true)?),
+                    reader.count(Operation::BY_STATUS, Status::TransferSuccess.code())?,
                 ))
             };
             let (stored, open, done) = self.context.store.reading(look).await.unwrap();

@@ -110,7 +110,7 @@ impl Market {
         let (silent, cancelled) = (Arc::new(Silent), CancellationToken::new());
         let batch = jobs::run(&self.context, &generate, "benchmark", silent, cancelled).await.unwrap();
         assert_eq!(batch.failed, 0, "{:?}", batch.failures);
-        let made = self.context.store.read(|reader| reader.count::<Operation>("status", Status::Created.code()));
+        let made = self.context.store.read(|reader| reader.count(Operation::BY_STATUS, Status::Created.code()));
         assert_eq!(made.unwrap(), self.operations);
     }
 
@@ -231,7 +231,7 @@ impl Market {
         self.sandbox.verify_once().unwrap();
         let done = self.context.store.read(|reader| {
             let id = Status::WithdrawSuccess.code();
-            reader.count::<Operation>("status", id)
+            reader.count(Operation::BY_STATUS, id)
         });
         assert_eq!(done.unwrap(), self.operations);
         for endpoint in [Endpoint::Transfer, Endpoint::Withdrawal] {

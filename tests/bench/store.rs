@@ -36,7 +36,7 @@ pub(crate) fn measure(scale: Scale) {
     }
     let count = next.load(Ordering::Relaxed) - 1;
     assert_eq!(store.read(|reader| reader.total::<Operation>()).unwrap(), count);
-    assert_eq!(store.read(|reader| reader.count::<Operation>("status", 6_i64)).unwrap(), count);
+    assert_eq!(store.read(|reader| reader.count(Operation::BY_STATUS, 6_i64)).unwrap(), count);
 
     let bytes = serde_json::to_vec(&records::lived(1, Status::WithdrawSuccess)).unwrap().len();
     let rows: Vec<Vec<String>> = WRITERS

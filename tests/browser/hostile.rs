@@ -117,7 +117,7 @@ fn voucher_id() -> String {
 
 /// Stores a voucher and a line of HiPay's ledger with hostile texts.
 fn plant_voucher(writer: &mut Writer<'_>, found: &str) -> Result<(), StoreError> {
-    let all = writer.page::<VoucherRecord>(&Query::group("date", ()).limit(1))?;
+    let all = writer.page(&Query::group(VoucherRecord::BY_DATE, ()).limit(1))?;
     let mut record = all.items.into_iter().next().expect(found);
     let voucher = &mut record.voucher;
     HOSTILE.clone_into(&mut voucher.number);

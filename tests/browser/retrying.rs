@@ -8,8 +8,8 @@ use crate::world::Site;
 
 impl Site {
     async fn with_status(&self, status: Status) -> Vec<Operation> {
-        let query = Query::group("status", status.code()).limit(200);
-        self.world.context.store.reading(move |reader| reader.page::<Operation>(&query)).await.unwrap().items
+        let query = Query::group(Operation::BY_STATUS, status.code()).limit(200);
+        self.world.context.store.reading(move |reader| reader.page(&query)).await.unwrap().items
     }
 }
 

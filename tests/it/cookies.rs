@@ -51,7 +51,7 @@ async fn over_real_tls_the_cookie_is_for_that_alone_and_in_the_clear_there_is_no
     // it is not accepted.
     assert_eq!(looks(pair.replace(SECURE_COOKIE, COOKIE)).await.unwrap().status(), 303);
     // Signing out removes the same cookie.
-    let token = world.context.store.read(|reader| Ok(reader.page::<Session>(&Query::all())?.items)).unwrap();
+    let token = world.context.store.read(|reader| Ok(reader.page(&Query::<Session, _>::all())?.items)).unwrap();
     let token = token.first().unwrap().csrf_token([7; 16]);
     let leaving = client.post(format!("{base}/dashboard/logout")).header("cookie", pair).form(&[("_csrf", token)]);
     let answer = leaving.send().await.unwrap();

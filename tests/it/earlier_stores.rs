@@ -13,7 +13,7 @@ use cashout::domain::voucher::VoucherRecord;
 use cashout::jobs::{BatchRecord, CycleRecord};
 use cashout::logs::LogLine;
 use cashout::mail::Mail;
-use cashout::store::{ListPage, Query, Record, Store, StoreError, StoreOptions, View, format};
+use cashout::store::{Query, Record, Store, StoreError, StoreOptions, View, format};
 
 fn kept() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores");
@@ -34,18 +34,18 @@ fn opened(kept: &Path) -> (tempfile::TempDir, Store) {
 
 /// Returns all records of a collection; each must be readable.
 fn all<R: Record>(store: &Store) -> Vec<R> {
-    let page = store.read(|view| view.page::<R>(&Query::all().limit(100_000))).unwrap();
+    let page = store.read(|view| view.page(&Query::all().limit(100_000))).unwrap();
     assert_eq!(page.unreadable, [], "{}", R::COLLECTION);
     assert_eq!(page.total, u64::try_from(page.items.len()).unwrap(), "{}", R::COLLECTION);
     page.items
 }
 
 /// Checks that a list is complete, also at its far end.
-fn lists<R: Record>(store: &Store, listing: &ListPage, count: usize) {
+fn lists<R: Record>(store: &Store, listing: &Query<R>, count: usize) {
     let listing = listing.clone().descending().limit(10);
-    let page = store.read(|view| view.list::<R>(&listing)).unwrap();
+    let page = store.read(|view| view.page(&listing)).unwrap();
     assert_eq!((page.total, page.total_exact), (u64::try_from(count).unwrap(), true), "{}", R::COLLECTION);
-    let last = store.read(|view| view.list::<R>(&listing.skip(count - 1))).unwrap();
+    let last = store.read(|view| view.page(&listing.skip(count - 1))).unwrap();
     assert_eq!((last.items.len(), last.next), (1, None), "{}", R::COLLECTION);
 }
 
@@ -69,11 +69,11 @@ fn what_an_earlier_release_has_stored_is_read_and_worked_on_with() {
             all::<Mail>(&store).len(),
         ];
         assert!(!operations.is_empty() && !vendors.is_empty() && !lines.is_empty(), "beside {others:?}");
-        lists::<Operation>(&store, &ListPage::any_of("date", [()]), operations.len());
+        lists(&store, &Query::group(Operation::BY_DATE, ()).in_any_order(), operations.len());
         let statuses = operations.iter().map(|operation| operation.status.code());
-        lists::<Operation>(&store, &ListPage::any_of("status", statuses), operations.len());
-        lists::<Vendor>(&store, &ListPage::any_of("status", [()]), vendors.len());
-        lists::<LogLine>(&store, &ListPage::all().numbered_by("level"), lines.len());
+        lists(&store, &Query::any_of(Operation::BY_STATUS, statuses).in_any_order(), operations.len());
+        lists(&store, &Query::group(Vendor::BY_STATUS, ()).in_any_order(), vendors.len());
+        lists(&store, &Query::all().numbered_by(LogLine::BY_LEVEL).in_any_order(), lines.len());
 
         // The first change of a record rewrites its entries: each must be there.
         let changed = operations.clone();
@@ -86,7 +86,7 @@ fn what_an_earlier_release_has_stored_is_read_and_worked_on_with() {
                 Ok::<_, StoreError>(())
             })
             .unwrap();
-        lists::<Operation>(&store, &ListPage::any_of("date", [()]), operations.len());
+        lists(&store, &Query::group(Operation::BY_DATE, ()).in_any_order(), operations.len());
         store.close().unwrap();
         let again = Store::open(folder.path(), &StoreOptions::default(), &schema()).unwrap();
         assert_eq!(all::<Operation>(&again).len(), operations.len());

@@ -26,8 +26,8 @@ async fn send(client: &Client, notice: &Notice, to: SocketAddr) -> Option<(u16, 
 }
 
 fn movements(world: &World) -> BTreeSet<String> {
-    let query = Query::all().limit(100_000);
-    let page = world.context.store.read(|reader| reader.page::<Movement>(&query)).unwrap();
+    let query = Query::<Movement, _>::all().limit(100_000);
+    let page = world.context.store.read(|reader| reader.page(&query)).unwrap();
     page.items.into_iter().map(|one| one.transaction_id).collect()
 }
 

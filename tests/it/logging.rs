@@ -57,7 +57,7 @@ impl Serving {
 async fn stored(world: &mut World, filter: LogFilter) -> Vec<LogLine> {
     world.restart().await;
     let listing = filter.listing().limit(10_000);
-    let lines = world.context.store.reading(move |reader| reader.list::<LogLine>(&listing)).await.unwrap().items;
+    let lines = world.context.store.reading(move |reader| reader.page(&listing)).await.unwrap().items;
     world.release_store().await;
     lines
 }

@@ -63,7 +63,7 @@ pub(crate) async fn after(world: &World, office: &PostOffice, step: SignedDurati
 
 /// Returns the mails in the outbox.
 fn mails(world: &World) -> Vec<Mail> {
-    world.context.store.read(|reader| Ok(reader.page::<Mail>(&Query::all())?.items)).unwrap()
+    world.context.store.read(|reader| Ok(reader.page(&Query::<Mail, _>::all())?.items)).unwrap()
 }
 
 /// Waits until the outbox satisfies the condition.

@@ -101,7 +101,7 @@ impl World {
     /// Returns everything in the inbox, in the order of arrival.
     pub(crate) fn notifications(&self) -> Vec<Notification> {
         let query = Query::all().limit(100_000);
-        self.context.store.read(|reader| Ok(reader.page::<Notification>(&query)?.items)).unwrap()
+        self.context.store.read(|reader| Ok(reader.page(&query)?.items)).unwrap()
     }
 
     /// Returns the notifications with this action.
@@ -116,8 +116,8 @@ impl World {
 
     /// Returns the number of notifications in this state, by the index.
     pub(crate) fn count_of(&self, state: NotificationState) -> u64 {
-        let group = (NotificationKind::Wallet.name().to_owned(), state.name().to_owned());
-        self.context.store.read(|reader| reader.count::<Notification>("list", group)).unwrap()
+        let group = (NotificationKind::Wallet, state);
+        self.context.store.read(|reader| reader.count(Notification::BY_KIND, group)).unwrap()
     }
 }
 

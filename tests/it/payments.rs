@@ -10,7 +10,7 @@ use cashout::domain::settlement::Settlement;
 use cashout::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice, SignedBy, Written};
 use cashout::sandbox::{Delivery, SandboxOptions};
 use cashout::serve::Appliance;
-use cashout::store::{ListPage, Query, View};
+use cashout::store::{Query, View};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -32,7 +32,7 @@ pub(crate) fn enterprise(world: &World, appliance: &Appliance) -> Enterprise {
 
 pub(crate) fn notifications(world: &World) -> Vec<Notification> {
     let query = Query::all().limit(100_000);
-    world.context.store.read(|reader| Ok(reader.page::<Notification>(&query)?.items)).unwrap()
+    world.context.store.read(|reader| Ok(reader.page(&query)?.items)).unwrap()
 }
 
 /// Waits until everything in the inbox is finished, and returns it.
@@ -51,7 +51,7 @@ pub(crate) async fn dealt_with(world: &World) -> Vec<Notification> {
 
 pub(crate) fn payments(world: &World) -> Vec<CustomerPayment> {
     let query = Query::all().limit(100_000);
-    world.context.store.read(|reader| Ok(reader.page::<CustomerPayment>(&query)?.items)).unwrap()
+    world.context.store.read(|reader| Ok(reader.page(&query)?.items)).unwrap()
 }
 
 pub(crate) fn payment(world: &World, reference: &str) -> CustomerPayment {
@@ -60,7 +60,7 @@ pub(crate) fn payment(world: &World, reference: &str) -> CustomerPayment {
 }
 
 pub(crate) fn settlements(world: &World) -> Vec<Settlement> {
-    world.context.store.read(|reader| Ok(reader.page::<Settlement>(&Query::all())?.items)).unwrap()
+    world.context.store.read(|reader| Ok(reader.page(&Query::all())?.items)).unwrap()
 }
 
 /// Returns the notifications about a successful payment.
@@ -219,25 +219,27 @@ async fn payments_are_found_by_what_people_ask_for() {
         let lasts = stories.iter().filter_map(|story| story.last());
         u64::try_from(lasts.filter(|last| statuses.contains(&last.field("status"))).count()).unwrap()
     };
-    let reader = |query: Query| world.context.store.read(|reader| reader.page::<CustomerPayment>(&query)).unwrap();
-    let listed = |listing: ListPage| {
-        world.context.store.read(|reader| reader.list::<CustomerPayment>(&listing.descending().limit(60))).unwrap()
+    let reader = |query: Query<CustomerPayment>| world.context.store.read(|reader| reader.page(&query)).unwrap();
+    let listed = |listing: Query<CustomerPayment, jiff::Timestamp>| {
+        world.context.store.read(|reader| reader.page(&listing.descending().limit(60))).unwrap()
     };
-    let of = |outcome: PaymentOutcome| listed(ListPage::any_of("outcome", [outcome.name()]));
+    let of = |outcome: PaymentOutcome| listed(Query::group(CustomerPayment::BY_OUTCOME, (outcome,)));
     let accepted = of(PaymentOutcome::Accepted);
     assert_eq!((accepted.total, accepted.total_exact), (count_of(&["118", "125", "126"]), true));
     assert!(accepted.items.is_sorted_by(|one, next| one.date >= next.date));
     assert_eq!(of(PaymentOutcome::Declined).total, count_of(&["109", "113", "115"]));
     assert_eq!(of(PaymentOutcome::Pending).total, count_of(&["112", "200"]));
     assert_eq!(of(PaymentOutcome::Disputed).total, count_of(&["129"]));
-    let declined = (PaymentOutcome::Declined.name(), false, Some(113_u32));
-    assert_eq!(listed(ListPage::any_of("outcome", [declined])).total, count_of(&["113"]));
-    let real = listed(ListPage::any_of("outcome", PaymentOutcome::ALL.map(|outcome| (outcome.name(), false))));
-    assert_eq!((real.total, reader(Query::group("date", ())).total), (60, 60));
+    let declined = (PaymentOutcome::Declined, false, Some(113_u32));
+    assert_eq!(listed(Query::any_of(CustomerPayment::BY_OUTCOME, [declined])).total, count_of(&["113"]));
+    let real = listed(Query::any_of(CustomerPayment::BY_OUTCOME, PaymentOutcome::ALL.map(|outcome| (outcome, false))));
+    assert_eq!((real.total, reader(Query::group(CustomerPayment::BY_DATE, ()).in_any_order()).total), (60, 60));
     let one = &stories[17][0];
-    let found = reader(Query::group("order", CustomerPayment::searched(one.field("order[id]"))));
+    let found = reader(
+        Query::group(CustomerPayment::BY_ORDER, CustomerPayment::searched(one.field("order[id]"))).in_any_order(),
+    );
     assert_eq!(found.items[0].transaction_reference, one.field("transaction_reference"));
-    let beginning = |text: &str| Query::group("search", ()).from(text).to(format!("{text}\u{10ffff}"));
+    let beginning = |text: &str| Query::group(CustomerPayment::SEARCH, ()).beginning_with(text).in_any_order();
     assert_eq!(reader(beginning("order-00001")).items.len(), 10);
     assert_eq!(reader(beginning("80000000001")).items.len(), 10);
     let declined =

@@ -42,7 +42,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 pub(crate) fn batches(world: &World) -> Vec<BatchRecord> {
-    world.context.store.read(|reader| Ok(reader.page::<BatchRecord>(&Query::all().limit(10_000))?.items)).unwrap()
+    world.context.store.read(|reader| Ok(reader.page(&Query::all().limit(10_000))?.items)).unwrap()
 }
 
 fn of<'a>(batches: &'a [BatchRecord], command: &str) -> Vec<&'a BatchRecord> {

@@ -501,7 +501,7 @@ async fn who_came_from_where_is_logged_and_no_password_is() {
     .with_subscriber(logs.subscriber())
     .await;
     tokio::task::spawn_blocking(move || logs.release_store()).await.unwrap();
-    let lines = world.context.store.read(|reader| reader.page::<LogLine>(&Query::all())).unwrap().items;
+    let lines = world.context.store.read(|reader| reader.page(&Query::<LogLine, _>::all())).unwrap().items;
     let lines: Vec<(u16, &str, &str)> =
         lines.iter().map(|line| (line.level, line.action.as_str(), line.message.as_str())).collect();
     let cut = format!("'eveNOTICE: otto signed in{}' was refused from 198.51.100.1", "e".repeat(75));

@@ -28,7 +28,7 @@ async fn to_be_paid() -> World {
 }
 
 fn batches(world: &World) -> Vec<BatchRecord> {
-    world.context.store.read(|reader| Ok(reader.page::<BatchRecord>(&Query::all())?.items)).unwrap()
+    world.context.store.read(|reader| Ok(reader.page(&Query::<BatchRecord, _>::all())?.items)).unwrap()
 }
 
 /// Returns the record of the only transfer batch so far.

@@ -23,12 +23,12 @@ async fn told_by_a_run(world: &mut World) -> Vec<(u16, String)> {
     world.release_store().await;
     world.told(&["cashout:transfer"]).await;
     world.restart().await;
-    let batch = Query::group("command", "cashout:transfer").descending().limit(1);
+    let batch = Query::group(BatchRecord::BY_COMMAND, "cashout:transfer").descending().limit(1);
     let listing = LogFilter::default().listing().limit(10_000);
     let (batch, lines) = world
         .context
         .store
-        .reading(move |reader| Ok((reader.page::<BatchRecord>(&batch)?.items, reader.list::<LogLine>(&listing)?.items)))
+        .reading(move |reader| Ok((reader.page(&batch)?.items, reader.page(&listing)?.items)))
         .await
         .unwrap();
     let of_it = |line: &LogLine| line.batch == batch.first().map(|batch| batch.id);
@@ -103,9 +103,12 @@ async fn the_state_of_a_batch_says_whether_all_some_or_none_of_what_was_due_fail
         assert!(world.context.troubles.open().is_empty(), "{:#?}", world.context.troubles.open());
     }
     // The list finds it by the state that it shows.
-    let of = |state: &str| {
-        let query = Query::group("state", state.to_owned());
-        world.context.store.read(|reader| Ok(reader.page::<BatchRecord>(&query)?.items)).unwrap()
+    let of = |state: BatchState| {
+        let query = Query::group(BatchRecord::BY_STATE, state);
+        world.context.store.read(|reader| Ok(reader.page(&query)?.items)).unwrap()
     };
-    assert_eq!((of("partly").len(), of("failed").len(), of("done").is_empty()), (2, 0, false));
+    assert_eq!(
+        (of(BatchState::Partly).len(), of(BatchState::Failed).len(), of(BatchState::Done).is_empty()),
+        (2, 0, false)
+    );
 }

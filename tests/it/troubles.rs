@@ -351,7 +351,7 @@ async fn a_full_disk() {
     service.stop().await;
     installation.world.restart().await;
     let lines =
-        installation.world.context.store.read(|reader| Ok(reader.page::<LogLine>(&Query::all().limit(500))?.items));
+        installation.world.context.store.read(|reader| Ok(reader.page(&Query::<LogLine, _>::all().limit(500))?.items));
     let kept = lines.unwrap().into_iter().filter(|line| line.message.contains("make room on the disk")).count();
     assert!(kept > 0, "nothing of it is kept");
     assert_eq!(receiver.posted("/slack/T0/B0/secret").len(), receiver.posted("/hook").len());

@@ -20,8 +20,8 @@ async fn settled(world: &World, appliance: &Appliance) {
     let waiting = async {
         loop {
             let next = appliance.web().scheduler.next_runs().await.unwrap();
-            let query = Query::all().limit(10_000);
-            let batches = world.context.store.reading(move |reader| reader.page::<BatchRecord>(&query)).await.unwrap();
+            let query = Query::<BatchRecord, _>::all().limit(10_000);
+            let batches = world.context.store.reading(move |reader| reader.page(&query)).await.unwrap();
             let seen = next.iter().all(|run| run.at.is_none_or(|at| at > world.clock.now()));
             if seen && batches.items.iter().all(|batch| batch.state().is_over()) {
                 return;

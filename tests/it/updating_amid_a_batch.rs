@@ -84,8 +84,8 @@ async fn goes_on(moment: Moment) {
     }
     service.stop().await;
     installation.look_inside().await;
-    let all = Query::all();
-    let records = installation.world.context.store.read(|reader| Ok(reader.page::<BatchRecord>(&all)?.items)).unwrap();
+    let all = Query::<BatchRecord, _>::all();
+    let records = installation.world.context.store.read(|reader| Ok(reader.page(&all)?.items)).unwrap();
     let of = |state| records.iter().find(|one| one.command == "cashout:transfer" && one.state() == state).unwrap();
     let (first, rest) = (of(BatchState::Interrupted), of(BatchState::Done));
     assert_eq!((first.done, first.total), (u64::try_from(by_then).unwrap(), 10));

@@ -180,7 +180,7 @@ async fn each_document_is_remembered_with_what_hipay_thinks_of_it() {
     });
     world.vendors().await;
     let documents = |world: &World| {
-        let page = world.context.store.read(|reader| reader.page::<SentDocument>(&Query::all())).unwrap();
+        let page = world.context.store.read(|reader| reader.page(&Query::<SentDocument, _>::all())).unwrap();
         let told = page.items.into_iter().map(|one| (one.file_name, one.validation, one.validation_message));
         told.collect::<Vec<_>>()
     };

@@ -173,7 +173,7 @@ async fn a_voucher_of_another_provider_makes_no_operation() {
 fn held(world: &World) -> Vec<HeldBecause> {
     use cashout::domain::voucher::VoucherRecord;
     use cashout::store::{Query, View};
-    let records = world.context.store.read(|reader| Ok(reader.page::<VoucherRecord>(&Query::all())?.items)).unwrap();
+    let records = world.context.store.read(|reader| Ok(reader.page(&Query::<VoucherRecord, _>::all())?.items)).unwrap();
     records.into_iter().filter_map(|record| record.held).collect()
 }
 

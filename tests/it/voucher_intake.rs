@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::world::{World, euro, http, wallet_of};
 
 fn records(world: &World) -> Vec<VoucherRecord> {
-    world.context.store.read(|reader| Ok(reader.page::<VoucherRecord>(&Query::all().limit(10_000))?.items)).unwrap()
+    world.context.store.read(|reader| Ok(reader.page(&Query::<VoucherRecord, _>::all().limit(10_000))?.items)).unwrap()
 }
 
 /// Checks that each voucher that Mirakl shows is recorded, with its operations or with the reason for

@@ -76,7 +76,7 @@ async fn a_whole_cycle_runs_on_notices_alone() {
     assert_eq!(world.sandbox.traffic(|traffic| traffic.count(Endpoint::Transaction)), 0, "HiPay was asked");
 
     let technical = world.sandbox.credentials().technical_id;
-    let movements = world.context.store.read(|reader| reader.page::<Movement>(&Query::group("account", technical)));
+    let movements = world.context.store.read(|reader| reader.page(&Query::group(Movement::BY_ACCOUNT, technical)));
     let movements = movements.unwrap().items;
     assert_eq!(movements.len(), 1);
     assert_eq!((movements[0].amount, movements[0].settlement_type.as_deref()), (Some(euro(1_000_000)), Some("sales")));

@@ -241,19 +241,19 @@ impl World {
     }
 
     pub(crate) fn operations(&self) -> Vec<Operation> {
-        self.context.store.read(|reader| Ok(reader.page::<Operation>(&Query::all().limit(100_000))?.items)).unwrap()
+        self.context.store.read(|reader| Ok(reader.page(&Query::all().limit(100_000))?.items)).unwrap()
     }
 
     /// Returns the stored part of HiPay's ledger.
     pub(crate) fn ledger(&self) -> Vec<LedgerEntry> {
-        let query = Query::group("date", ()).limit(1_000);
-        self.context.store.read(|reader| reader.page::<LedgerEntry>(&query)).unwrap().items
+        let query = Query::group(LedgerEntry::BY_DATE, ()).limit(1_000);
+        self.context.store.read(|reader| reader.page(&query)).unwrap().items
     }
 
     /// Returns the ids of all vouchers.
     pub(crate) fn vouchers(&self) -> Vec<String> {
-        let query = Query::group("date", ()).limit(1_000);
-        let records = self.context.store.read(|reader| reader.page::<VoucherRecord>(&query)).unwrap().items;
+        let query = Query::group(VoucherRecord::BY_DATE, ()).limit(1_000);
+        let records = self.context.store.read(|reader| reader.page(&query)).unwrap().items;
         records.iter().map(VoucherRecord::id).collect()
     }
 

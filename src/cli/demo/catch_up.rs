@@ -69,12 +69,11 @@ async fn nothing_is_due(scheduler: &Scheduler, now: Timestamp) -> Result<bool, S
 }
 
 fn is_busy(reader: &StoreReader<'_>) -> Result<bool, StoreError> {
-    let received = NotificationState::Received.name();
     for kind in [NotificationKind::Wallet, NotificationKind::Payment, NotificationKind::Settlement] {
-        if reader.count::<Notification>("list", (kind.name().to_owned(), received.to_owned()))? > 0 {
+        if reader.count(Notification::BY_KIND, (kind, NotificationState::Received))? > 0 {
             return Ok(true);
         }
     }
-    let running = reader.page::<BatchRecord>(&Query::group("state", BatchState::Running.name().to_owned()).limit(1))?;
+    let running = reader.page(&Query::group(BatchRecord::BY_STATE, BatchState::Running).limit(1))?;
     Ok(!running.items.is_empty() || !jobs::all_queued(reader)?.is_empty())
 }

@@ -284,8 +284,8 @@ pub(super) async fn decide(context: &Context, sandbox: &Sandbox) -> Result<(), J
     for incident in [Incident::Settled, Incident::HeldByPerson, Incident::Remainder, Incident::SettledTooEarly] {
         let number = incident.number().to_string();
         let found = context.store.reading(move |reader| {
-            let query = Query::group("search", ()).from(number.clone()).to(format!("{number}\u{1}")).limit(10);
-            Ok::<_, StoreError>(reader.page::<Operation>(&query)?.items)
+            let query = Query::group(Operation::SEARCH, ()).from(number.clone()).to(format!("{number}\u{1}")).limit(10);
+            Ok::<_, StoreError>(reader.page(&query)?.items)
         });
         let vendors = found.await?.into_iter().find(|one| one.beneficiary == Beneficiary::Vendor);
         let Some(operation) = vendors else { continue };

@@ -13,7 +13,7 @@ use crate::domain::money::Amount;
 use crate::domain::operation::{Operation, PaymentKind, Status};
 use crate::domain::vendor::{Vendor, WalletStatus};
 use crate::jobs::{BatchRecord, Context};
-use crate::store::{ListPage, Query, StoreError, StoreReader, View};
+use crate::store::{Query, StoreError, StoreReader, View};
 
 /// The results of the demo.
 pub(super) struct DemoReport {
@@ -36,8 +36,8 @@ pub(super) async fn count(context: &Context) -> Result<DemoCounts, StoreError> {
     let look = |reader: &StoreReader<'_>| {
         let mut statuses = Vec::new();
         for status in Status::ALL {
-            let count = reader.count::<Operation>("status", status.code())?;
-            let operations = reader.page::<Operation>(&Query::group("status", status.code()).limit(20_000))?.items;
+            let count = reader.count(Operation::BY_STATUS, status.code())?;
+            let operations = reader.page(&Query::group(Operation::BY_STATUS, status.code()).limit(20_000))?.items;
             let mut sums: Vec<Amount> = Vec::new();
             for amount in operations.iter().map(|operation| operation.amount) {
                 match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
@@ -50,7 +50,7 @@ pub(super) async fn count(context: &Context) -> Result<DemoCounts, StoreError> {
             }
         }
         let warning = WalletStatus::ALL.map(|wallet| ("warning", wallet.name()));
-        let warned = reader.list::<Vendor>(&ListPage::any_of("status", warning).limit(5_000))?.items;
+        let warned = reader.page(&Query::any_of(Vendor::BY_STATUS, warning).limit(5_000))?.items;
         let mut vendors: Vec<_> = warned
             .into_iter()
             .map(|vendor| (vendor.mirakl_id, vendor.name.clone(), vendor.reasons().collect::<Vec<_>>().join("; ")))

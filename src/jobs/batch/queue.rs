@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::jobs::batch::record::NewBatch;
 use crate::jobs::{BatchRecord, BatchState, Command, JobError};
-use crate::store::{Query, Store, StoreError, View, Writer};
+use crate::store::{Query, Store, StoreError, View, Writer, readable_record};
 use crate::text::message::msg;
 
 /// Maximum number of waiting batches. More would be of no use.
@@ -110,29 +110,23 @@ fn running(view: &impl View, name: &str) -> Result<Option<BatchRecord>, StoreErr
 }
 
 fn in_state(view: &impl View, state: BatchState) -> Result<Vec<BatchRecord>, StoreError> {
-    Ok(view.page::<BatchRecord>(&Query::group("state", state.name().to_owned()).limit(1_000))?.items)
+    Ok(view.page(&Query::group(BatchRecord::BY_STATE, state).limit(1_000))?.items)
 }
 
 /// Returns the last scheduled or unlimited `vendor:process` that completed and had started before
 /// `now`: what was updated before its start has been handled.
 pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
-    let mut cursor = None;
-    loop {
-        let query = Query::group("command", "vendor:process".to_owned()).to(now).descending().limit(50).after(cursor);
-        let page = view.page::<BatchRecord>(&query)?;
-        let whole = |record: &BatchRecord| {
-            // A scheduled one begins where the previous one stopped.
-            let gapless = record.scheduled_for.is_some() || record.arguments.is_empty();
-            matches!(record.state(), BatchState::Done | BatchState::Partly) && gapless
-        };
-        if let Some(found) = page.items.into_iter().find(whole) {
-            return Ok(Some(found));
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(None);
+    let whole = |record: &BatchRecord| {
+        // A scheduled one begins where the previous one stopped.
+        let gapless = record.scheduled_for.is_some() || record.arguments.is_empty();
+        matches!(record.state(), BatchState::Done | BatchState::Partly) && gapless
+    };
+    for record in view.records(Query::group(BatchRecord::BY_COMMAND, "vendor:process").to(now).descending()) {
+        if let Some(record) = readable_record(record)?.filter(whole) {
+            return Ok(Some(record));
         }
     }
+    Ok(None)
 }
 
 /// Removes batch `id` from the queue; returns `None` if it was not queued.

@@ -13,7 +13,7 @@ use crate::domain::money::Amount;
 use crate::jobs::batch::run::BatchRun;
 use crate::jobs::{Command, Context, JobError};
 use crate::platform::metrics;
-use crate::store::{Index, IndexEntry, Query, Record, Store, StoreError, View, Writer};
+use crate::store::{AnyIndex, Index, Ordered, Query, Record, Store, StoreError, View, Writer};
 use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
@@ -287,8 +287,8 @@ impl BatchRecord {
 
     /// Marks batches that were running when their process died as interrupted; queued batches keep waiting.
     pub fn close_interrupted(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        let query = Query::group("state", BatchState::Running.name().to_owned()).limit(1_000);
-        let page = store.read(|reader| reader.page::<Self>(&query))?;
+        let query = Query::group(Self::BY_STATE, BatchState::Running).limit(1_000);
+        let page = store.read(|reader| reader.page(&query))?;
         if page.items.is_empty() {
             return Ok(());
         }
@@ -307,20 +307,28 @@ impl BatchRecord {
 impl Record for BatchRecord {
     const COLLECTION: &'static str = "batches";
     type Key = u64;
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::BY_STATE, &Self::BY_COMMAND];
 
     fn key(&self) -> u64 {
         self.id
     }
+}
 
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            Index::new("state", 2, |batch: &Self| {
-                vec![IndexEntry::new(batch.state().name().to_owned(), batch.started_at)]
-            })
-            .counted(),
-            Index::new("command", 1, |batch: &Self| vec![IndexEntry::new(batch.command.clone(), batch.started_at)])
-                .counted(),
-        ]
+impl BatchRecord {
+    /// By state, oldest first.
+    pub const BY_STATE: Index<Self, BatchState, Timestamp> =
+        Index::new("state", 2, |batch: &Self| vec![(batch.state(), batch.started_at)]).counted();
+
+    /// By command, oldest first.
+    pub const BY_COMMAND: Index<Self, String, Timestamp> =
+        Index::new("command", 1, |batch: &Self| vec![(batch.command.clone(), batch.started_at)]).counted();
+}
+
+impl Ordered for BatchState {
+    type Kind = Self;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.name().encode(out);
     }
 }
 

@@ -15,16 +15,14 @@ use crate::domain::money::Amount;
 use crate::domain::operation::{Operation, Status};
 use crate::domain::vendor::{Vendor, WalletStatus};
 use crate::jobs::{BatchRecord, BatchState, Context};
-use crate::logs::{LogFilter, LogLine};
+use crate::logs::LogFilter;
 use crate::mail::{self, Digest, Mail, OfLevel, OfStatus};
-use crate::store::{ListPage, Query, Record, Store, StoreError, View};
+use crate::store::{Query, Store, StoreError, View, readable_record};
 
 /// Name of the document about the last digest.
 const DIGEST: &str = "mail/digest";
 /// Interval between two looks at the settings, which may request a digest now.
 const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
-/// Number of records read at once.
-const SLICE: usize = 500;
 /// Maximum number of shops named.
 const MAX_SHOPS: usize = 20;
 
@@ -86,14 +84,14 @@ pub async fn gather_digest(store: &Store, day: Date, zone: &TimeZone) -> Result<
             let mut levels = Vec::new();
             for level in LogLevel::ALL.into_iter().rev().filter(|level| *level >= LogLevel::Warning) {
                 let filter = LogFilter { level: Some(level), from: Some(from), to: Some(to), ..LogFilter::default() };
-                let page = reader.list::<LogLine>(&filter.listing().limit(1))?;
+                let page = reader.page(&filter.listing().limit(1))?;
                 if page.total > 0 {
                     levels.push(OfLevel { level: level.number(), count: page.total, exact: page.total_exact });
                 }
             }
-            let wallets = WalletStatus::ALL.map(|wallet| ("warning".to_owned(), wallet.name().to_owned()));
-            let warned = ListPage::any_of("status", wallets).descending().limit(MAX_SHOPS);
-            let warned = reader.list::<Vendor>(&warned)?;
+            let wallets = WalletStatus::ALL.map(|wallet| ("warning", wallet.name()));
+            let warned = Query::any_of(Vendor::BY_STATUS, wallets).descending().limit(MAX_SHOPS);
+            let warned = reader.page(&warned)?;
             Ok(Digest {
                 day,
                 batches: BTreeMap::new(),
@@ -103,67 +101,43 @@ pub async fn gather_digest(store: &Store, day: Date, zone: &TimeZone) -> Result<
                 levels,
                 unmatched: 0,
                 waiting: reader
-                    .count::<Notification>("open", false)?
-                    .saturating_add(reader.count::<Notification>("open", true)?),
+                    .count(Notification::OPEN, false)?
+                    .saturating_add(reader.count(Notification::OPEN, true)?),
             })
         })
         .await?;
-    walk::<Notification>(store, Query::group("unmatched", ()).from(from).to(to), |_| {
-        digest.unmatched += 1;
-        true
-    })
-    .await?;
-    // The latest first, until they are older than the day.
-    walk::<BatchRecord>(store, Query::all().descending(), |batch| {
-        if batch.started_at < to && batch.started_at >= from {
-            let runs = digest.batches.entry(batch.command.clone()).or_default();
-            runs.runs += 1;
-            runs.ended_early += u64::from(batch.error.is_some() || batch.state() == BatchState::Interrupted);
-            runs.failed = runs.failed.saturating_add(batch.failed);
-        }
-        batch.started_at >= from
-    })
-    .await?;
+    let count = |one: Result<Notification, StoreError>| {
+        digest.unmatched += u64::from(readable_record(one)?.is_some());
+        Ok::<_, StoreError>(())
+    };
+    store.for_each(Query::group(Notification::UNMATCHED, ()).from(from).to(to), count).await?;
+    for (command, _) in store.reading(|reader| reader.groups(BatchRecord::BY_COMMAND)).await? {
+        let count = |batch: Result<BatchRecord, StoreError>| {
+            if let Some(batch) = readable_record(batch)? {
+                let runs = digest.batches.entry(batch.command.clone()).or_default();
+                runs.runs += 1;
+                runs.ended_early += u64::from(batch.error.is_some() || batch.state() == BatchState::Interrupted);
+                runs.failed = runs.failed.saturating_add(batch.failed);
+            }
+            Ok::<_, StoreError>(())
+        };
+        store.for_each(Query::group(BatchRecord::BY_COMMAND, command).from(from).to(to), count).await?;
+    }
     for status in Status::ALL {
         let mut of_status = OfStatus { status: status.name().to_owned(), count: 0, sums: Vec::new() };
-        walk::<Operation>(store, Query::group("status", status.code()).from(from).to(to), |operation| {
-            of_status.count += 1;
-            add(&mut of_status.sums, operation.amount);
-            true
-        })
-        .await?;
+        let count = |operation: Result<Operation, StoreError>| {
+            if let Some(operation) = readable_record(operation)? {
+                of_status.count += 1;
+                add(&mut of_status.sums, operation.amount);
+            }
+            Ok::<_, StoreError>(())
+        };
+        store.for_each(Query::group(Operation::BY_STATUS, status.code()).from(from).to(to), count).await?;
         if of_status.count > 0 {
             digest.operations.push(of_status);
         }
     }
     Ok(digest)
-}
-
-/// Reads a list in slices, until `take` returns false.
-async fn walk<R: Record>(store: &Store, list: Query, mut take: impl FnMut(&R) -> bool) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let query = list.clone().limit(SLICE).after(after);
-        let (records, next) = store
-            .reading(move |reader| {
-                let slice = reader.keys::<R>(&query)?;
-                let mut records = Vec::with_capacity(slice.keys.len());
-                for key in &slice.keys {
-                    match reader.get::<R>(key) {
-                        Ok(record) => records.extend(record),
-                        // The record is missing in the counts, and is reported elsewhere.
-                        Err(StoreError::Unreadable { .. }) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok((records, slice.next))
-            })
-            .await?;
-        if !records.iter().all(&mut take) || next.is_none() {
-            return Ok(());
-        }
-        after = next;
-    }
 }
 
 fn add(sums: &mut Vec<Amount>, amount: Amount) {

@@ -9,7 +9,7 @@ use crate::domain::inbox::{Notification, NotificationKind};
 use crate::domain::payment::CustomerPayment;
 use crate::domain::session::{self, KnownAddress, Session, SignInAttempts};
 use crate::jobs::{Context, JobError};
-use crate::store::{Cursor, Query, Record, StoreError, View, Writer};
+use crate::store::{Cursor, Index, Query, Record, StoreError, View, Writer};
 
 /// Number of records per write.
 const SLICE: usize = 200;
@@ -51,9 +51,9 @@ enum Bodies {
 pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     let now = context.clock.now();
     let kept = context.config.retention;
-    remove_before::<Session>(context, "seen", session::IDLE_TIMEOUT).await?;
-    remove_before::<SignInAttempts>(context, "last", session::FAILURE_RETENTION).await?;
-    remove_before::<KnownAddress>(context, "last", session::KNOWN_RETENTION).await?;
+    remove_before(context, Session::BY_LAST_USE, session::IDLE_TIMEOUT).await?;
+    remove_before(context, SignInAttempts::BY_LAST_TIME, session::FAILURE_RETENTION).await?;
+    remove_before(context, KnownAddress::BY_LAST_USE, session::KNOWN_RETENTION).await?;
     let mut erased = Erased::default();
     if let Some(before) = days_before(now, kept.personal_data_days) {
         while let Some(slice) = context.store.write(move |writer| erase_payments(writer, before, now)).await? {
@@ -77,14 +77,14 @@ pub async fn retention(context: &Context) -> Result<Erased, JobError> {
 /// Removes, in slices, the records that `index` lists as older than `age`, by the clock that sessions use.
 async fn remove_before<R: Record<Key = String>>(
     context: &Context,
-    index: &'static str,
+    index: Index<R, (), Timestamp>,
     age: SignedDuration,
 ) -> Result<(), StoreError> {
     let Ok(before) = context.clock.wall_now().checked_sub(age) else { return Ok(()) };
     let mut after: Option<Cursor> = None;
     loop {
         let slice = context.store.write(move |writer| {
-            let old = writer.keys::<R>(&Query::group(index, ()).to(before).limit(SLICE).after(after))?;
+            let old = writer.keys(&Query::group(index, ()).to(before).limit(SLICE).after(after))?;
             for key in &old.keys {
                 match writer.delete::<R>(key) {
                     Ok(_) => {}
@@ -111,7 +111,7 @@ fn days_before(now: Timestamp, days: u32) -> Option<Timestamp> {
 
 /// Erases one slice of payments that have not changed since `before`; returns `None` if none is left.
 fn erase_payments(writer: &mut Writer<'_>, before: Timestamp, now: Timestamp) -> Result<Option<u64>, StoreError> {
-    let due = writer.keys::<CustomerPayment>(&Query::group("personal", ()).to(before).limit(SLICE))?;
+    let due = writer.keys(&Query::group(CustomerPayment::PERSONAL, ()).to(before).limit(SLICE))?;
     let mut erased = 0;
     for key in due.keys {
         match writer.get::<CustomerPayment>(&key) {
@@ -164,7 +164,7 @@ fn empty_slice(
     };
     let start = *mark;
     let from = walk.at.unwrap_or(start).saturating_add(1);
-    let slice = writer.keys::<Notification>(&Query::all().from(from).limit(SLICE))?;
+    let slice = writer.keys(&Query::<Notification, _>::all().from(from).limit(SLICE))?;
     let (mut emptied, mut more) = (0, slice.next.is_some());
     for id in slice.keys {
         match writer.get::<Notification>(&id) {

@@ -110,7 +110,7 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
     let (is_vendor, vendors) = context
         .store
         .reading(move |reader| {
-            let vendor = reader.by_unique::<Vendor>("hipay_id", hipay_id)?;
+            let vendor = reader.by_unique(Vendor::BY_HIPAY_ID, hipay_id)?;
             Ok((vendor.is_some(), reader.total::<Vendor>()?))
         })
         .await?;
@@ -138,7 +138,7 @@ async fn stored_callback_salt(context: &Context, hipay_id: u64) -> Result<Option
     let salt = context
         .store
         .reading(move |reader| {
-            if let Some(vendor) = reader.by_unique::<Vendor>("hipay_id", hipay_id)? {
+            if let Some(vendor) = reader.by_unique(Vendor::BY_HIPAY_ID, hipay_id)? {
                 return Ok(Some(vendor.callback_salt));
             }
             let own = reader.get_document::<OwnAccountSalts>(DOCUMENT)?.unwrap_or_default();
@@ -239,7 +239,7 @@ async fn read_from_hipay(context: &Context, hipay_id: u64) -> Result<Secret, Cal
 async fn store_salt(context: &Context, hipay_id: u64, salt: Secret) -> Result<(), StoreError> {
     let now = context.clock.now();
     let kept = context.store.write(move |writer: &mut Writer<'_>| {
-        if let Some(mut vendor) = writer.by_unique::<Vendor>("hipay_id", hipay_id)? {
+        if let Some(mut vendor) = writer.by_unique(Vendor::BY_HIPAY_ID, hipay_id)? {
             vendor.callback_salt = salt;
             vendor.updated_at = now;
             return writer.put(&vendor);

@@ -76,8 +76,8 @@ pub(crate) async fn due(
     cursor: Option<Cursor>,
 ) -> Result<Keys<u64>, StoreError> {
     let end = context.clock.now().checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
-    let query = Query::group("open", about_vendors).to(Some(end)).limit(MAX_ITEMS_AT_ONCE).after(cursor);
-    context.store.reading(move |reader| reader.keys::<Notification>(&query)).await
+    let query = Query::group(Notification::OPEN, about_vendors).to(Some(end)).limit(MAX_ITEMS_AT_ONCE).after(cursor);
+    context.store.reading(move |reader| reader.keys(&query)).await
 }
 
 /// Does `work` on a notification that is due, and records the outcome in the same transaction.

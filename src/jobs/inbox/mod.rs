@@ -38,14 +38,14 @@ pub async fn receive(store: &Store, new: NewNotification, now: Timestamp) -> Res
 /// Returns true if it was stored before: a repetition takes no space.
 pub async fn is_known(store: &Store, new: &NewNotification) -> Result<bool, StoreError> {
     let digest = digest(new);
-    store.reading(move |reader| Ok(reader.by_unique::<Notification>("digest", digest)?.is_some())).await
+    store.reading(move |reader| Ok(reader.by_unique(Notification::BY_DIGEST, digest)?.is_some())).await
 }
 
 /// Returns the number of notifications of an account stored since `since`, and their bytes; those
 /// that have just arrived and are not processed yet are left out.
 pub async fn kept_since(store: &Store, account_id: u64, since: Timestamp) -> Result<(usize, usize), StoreError> {
-    let query = Query::group("account", account_id).from(since).limit(MAX_COUNTED);
-    let page = store.reading(move |reader| reader.page::<Notification>(&query)).await?;
+    let query = Query::group(Notification::BY_ACCOUNT, account_id).from(since).limit(MAX_COUNTED);
+    let page = store.reading(move |reader| reader.page(&query)).await?;
     Ok((page.items.len(), page.items.iter().map(|one| one.body.len()).sum()))
 }
 
@@ -55,7 +55,7 @@ fn store_notification(
     digest: String,
     now: Timestamp,
 ) -> Result<(u64, bool), StoreError> {
-    if let Some(mut known) = writer.by_unique::<Notification>("digest", digest.clone())? {
+    if let Some(mut known) = writer.by_unique(Notification::BY_DIGEST, digest.clone())? {
         known.repeats = known.repeats.saturating_add(1);
         known.repeated_at = Some(now);
         writer.put(&known)?;
@@ -88,9 +88,9 @@ fn store_notification(
 /// Makes the notifications of `kind` about `subject` due now, because what they waited for is
 /// known; also those that had been given up. Returns true if there are any.
 pub fn release(writer: &mut Writer<'_>, kind: NotificationKind, subject: &str) -> Result<bool, StoreError> {
-    let query = Query::group("awaited", (kind.name().to_owned(), subject.to_owned())).limit(MAX_RELEASED_AT_ONCE);
+    let query = Query::group(Notification::AWAITED, (kind, subject.to_owned())).limit(MAX_RELEASED_AT_ONCE);
     let mut any = false;
-    for id in writer.keys::<Notification>(&query)?.keys {
+    for id in writer.keys(&query)?.keys {
         let Ok(Some(mut one)) = writer.get::<Notification>(&id) else { continue };
         // Its retention period may be over.
         if one.body.is_empty() {

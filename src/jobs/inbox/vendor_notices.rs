@@ -82,7 +82,7 @@ async fn process_one(context: &Context, notification: Notification) -> Result<bo
         }
     };
     let (account, own) = (notice.account_id, OwnAccounts::of(&context.config));
-    let vendor = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", account)).await?;
+    let vendor = context.store.reading(move |reader| reader.by_unique(Vendor::BY_HIPAY_ID, account)).await?;
     let Some(vendor) = vendor else {
         return settle(context, id, move |_, _, _| Ok(ignore_unknown(account, own))).await;
     };
@@ -174,9 +174,9 @@ fn document(
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     let said = notice.text("message").filter(|_| !valid).map(quote).unwrap_or_default();
-    let query = Query::group("vendor", mirakl_id).descending().limit(MAX_DOCUMENTS);
+    let query = Query::group(SentDocument::BY_VENDOR, mirakl_id).descending().limit(MAX_DOCUMENTS);
     let of_type = |one: &SentDocument| Some(one.hipay_type) == hipay_type;
-    let documents: Vec<_> = writer.page::<SentDocument>(&query)?.items.into_iter().filter(of_type).collect();
+    let documents: Vec<_> = writer.page(&query)?.items.into_iter().filter(of_type).collect();
     let latest = documents.first().map(|one| one.sent_at);
     let mut names = Vec::new();
     for mut one in documents.into_iter().filter(|one| Some(one.sent_at) == latest) {

@@ -163,7 +163,7 @@ fn payment(
             Line::plain(Severity::Notice, &message),
         ));
     };
-    let page = writer.page::<Operation>(&Query::group("transaction", transaction_id.clone()).limit(1))?;
+    let page = writer.page(&Query::group(Operation::BY_TRANSACTION, transaction_id.clone()).limit(1))?;
     if let Some(error) = page.unreadable.first() {
         let line = Line::plain(Severity::Critical, &error.to_string());
         return Ok(Dealt::logged(NotificationOutcome::Postponed(error.into()), line));

@@ -69,7 +69,7 @@ impl Booking {
         let mut debts = Vec::new();
         let owed = [(self.voucher.shop_id, self.voucher.vendor_amount), (OPERATOR_DEBTS, self.voucher.operator_amount)];
         for (of, _) in owed.into_iter().filter(|(_, amount)| self.adjust && amount.is_positive()) {
-            let page = writer.page::<Operation>(&Query::group("debt", of).limit(10_000))?;
+            let page = writer.page(&Query::group(Operation::DEBTS, of).limit(10_000))?;
             // A debt that cannot be read would be forgiven: the voucher waits instead.
             if let Some(error) = page.unreadable.into_iter().next() {
                 return Err(error.into());

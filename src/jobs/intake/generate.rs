@@ -28,7 +28,7 @@ use crate::jobs::intake::unpaid_vouchers::hold_what_differs;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::ActingOn;
 use crate::schema::day_number;
-use crate::store::{Index, Query, Record, StoreError, View, Writer};
+use crate::store::{Query, Record, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
 /// Arguments of `cashout:generate`.
@@ -79,10 +79,6 @@ impl Record for CycleRecord {
 
     fn key(&self) -> i64 {
         day_number(self.date)
-    }
-
-    fn indexes() -> Vec<Index<Self>> {
-        Vec::new()
     }
 }
 
@@ -187,8 +183,8 @@ fn known_voucher(view: &impl View, voucher: &Voucher) -> Result<Option<VoucherRe
         return Ok(own);
     }
     for (kind, number) in voucher.identities() {
-        let query = Query::group("identity", (voucher.shop_id, kind, number)).limit(10);
-        let page = view.page::<VoucherRecord>(&query)?;
+        let query = Query::group(VoucherRecord::BY_IDENTITY, (voucher.shop_id, kind, number)).limit(10);
+        let page = view.page(&query)?;
         if let Some(error) = page.unreadable.into_iter().next() {
             return Err(error);
         }
@@ -235,7 +231,7 @@ async fn store_identities(
         let known = &record.voucher;
         for beneficiary in Beneficiary::ALL {
             let group = (known.shop_id, known.number.clone(), beneficiary);
-            let Some(mut operation) = writer.by_unique::<Operation>("voucher", group)? else { continue };
+            let Some(mut operation) = writer.by_unique(Operation::BY_VOUCHER, group)? else { continue };
             operation.invoice_id.clone_from(&known.invoice_id);
             operation.voucher_number.clone_from(&known.voucher_number);
             operation.billing_cycle_id.clone_from(&known.billing_cycle_id);
@@ -441,21 +437,9 @@ impl Generation<'_> {
         let from = start.checked_sub(MAX_SOURCE_DIFFERENCE).unwrap_or(Timestamp::MIN);
         let to = end.checked_add(MAX_SOURCE_DIFFERENCE).unwrap_or(Timestamp::MAX);
         let mut known: Vec<VoucherRecord> = Vec::new();
-        let mut cursor = None;
-        loop {
-            let query =
-                Query::group("source", other.name().to_owned()).from(from).to(to).limit(1_000).after(cursor.take());
-            let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
-            // One that cannot be read may be identical to one of this source.
-            if let Some(error) = page.unreadable.into_iter().next() {
-                return Err(error.into());
-            }
-            known.extend(page.items);
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
+        // One that cannot be read may be identical to one of this source.
+        let add = |record: Result<VoucherRecord, StoreError>| record.map(|record| known.push(record));
+        self.context.store.for_each(Query::group(VoucherRecord::BY_SOURCE, other).from(from).to(to), add).await?;
         let unnamed: Vec<&Voucher> =
             known.iter().map(|record| &record.voucher).filter(|voucher| voucher.voucher_number.is_none()).collect();
         if !unnamed.is_empty() {

@@ -9,7 +9,7 @@ use crate::domain::voucher::{HeldBecause, ListedVoucher, Voucher, VoucherRecord}
 use crate::jobs::intake::generate::Generation;
 use crate::jobs::intake::shown_vouchers::{ShownVoucher, ShownVouchers};
 use crate::jobs::{JobError, Subject};
-use crate::store::{Query, View, Writer};
+use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::msg;
 
 impl Generation<'_> {
@@ -37,27 +37,23 @@ impl Generation<'_> {
     /// Returns the held vouchers that this run has not processed yet, by cycle.
     async fn held_vouchers(&self) -> Result<BTreeMap<Date, Vec<VoucherRecord>>, JobError> {
         let mut waiting: BTreeMap<Date, Vec<VoucherRecord>> = BTreeMap::new();
-        let mut cursor = None;
-        loop {
-            let query = Query::group("held", ()).limit(1_000).after(cursor.take());
-            let page = self.context.store.reading(move |reader| reader.page::<VoucherRecord>(&query)).await?;
-            for error in page.unreadable {
-                self.run.settle(Subject::default(), Err(error.into()));
-            }
-            let dealt_with = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
-            for record in page.items {
-                let met = dealt_with.contains(&record.voucher.key());
-                let over = record.held == Some(HeldBecause::Settled)
-                    || (self.is_too_early(&record.voucher) && !record.released);
-                if !met && !over {
-                    waiting.entry(record.cycle_date).or_default().push(record);
+        let add = |record: Result<VoucherRecord, StoreError>| {
+            match record {
+                Ok(record) => {
+                    let met = self.dealt_with.lock().unwrap_or_else(PoisonError::into_inner);
+                    let met = met.contains(&record.voucher.key());
+                    let over = record.held == Some(HeldBecause::Settled)
+                        || (self.is_too_early(&record.voucher) && !record.released);
+                    if !met && !over {
+                        waiting.entry(record.cycle_date).or_default().push(record);
+                    }
                 }
+                Err(error) => self.run.settle(Subject::default(), Err(error.into())),
             }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(waiting);
-            }
-        }
+            Ok::<_, JobError>(())
+        };
+        self.context.store.for_each(Query::group(VoucherRecord::HELD, ()), add).await?;
+        Ok(waiting)
     }
 
     async fn read_one_again(&self, records: Vec<VoucherRecord>, shown: &ShownVouchers) -> Result<(), JobError> {

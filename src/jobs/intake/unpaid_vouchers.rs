@@ -147,7 +147,7 @@ fn changed_amounts(record: &VoucherRecord, shown: ShownVoucher<'_>) -> Option<(A
 /// Loads the operations of the voucher with this number, and their remainders after them.
 fn load_operations(view: &impl View, shop_id: u64, number: &str) -> Result<Vec<Operation>, StoreError> {
     let operations = [Beneficiary::Vendor, Beneficiary::Operator]
-        .map(|beneficiary| view.by_unique::<Operation>("voucher", (shop_id, number.to_owned(), beneficiary)));
+        .map(|beneficiary| view.by_unique(Operation::BY_VOUCHER, (shop_id, number.to_owned(), beneficiary)));
     let mut operations: Vec<Operation> =
         operations.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     for of in operations.clone() {
@@ -162,7 +162,7 @@ pub fn operations_of(view: &impl View, record: &VoucherRecord) -> Result<Vec<Ope
     for (_, number) in record.voucher.identities() {
         for beneficiary in Beneficiary::ALL {
             let made = (record.voucher.shop_id, number.clone(), beneficiary);
-            if let Some(operation) = view.by_unique::<Operation>("voucher", made)? {
+            if let Some(operation) = view.by_unique(Operation::BY_VOUCHER, made)? {
                 let rests = remainders(view, &operation)?;
                 operations.extend([operation].into_iter().chain(rests).map(|one| (one.id, one)));
             }
@@ -173,7 +173,7 @@ pub fn operations_of(view: &impl View, record: &VoucherRecord) -> Result<Vec<Ope
 
 /// Returns the remainders of the operation, made when smaller payments were accepted for it.
 pub(crate) fn remainders(view: &impl View, operation: &Operation) -> Result<Vec<Operation>, StoreError> {
-    let found = view.page::<Operation>(&of_voucher(&operation.voucher.to_lowercase()))?.items;
+    let found = view.page(&of_voucher(Operation::SEARCH, &operation.voucher.to_lowercase()))?.items;
     Ok(found.into_iter().filter(|other| other.remainder_of == Some(operation.id)).collect())
 }
 

@@ -22,7 +22,7 @@ use crate::jobs::intake::unpaid_vouchers::record_of;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, ListedTransaction, Transaction};
-use crate::store::{Query, StoreError, View, Writer};
+use crate::store::{Index, Query, Record, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
 /// Margin on both sides of a list: HiPay's time zone is not documented.
@@ -55,9 +55,6 @@ const MAX_PAGES: usize = 2_000;
 
 /// Number of entries written in one transaction of the store.
 const MAX_WRITTEN_AT_ONCE: usize = 250;
-
-/// Number of candidates for one payment that are read at once.
-const CANDIDATES_PAGE: usize = 500;
 
 /// The ledger of one account during one run. It is read once, when it is first needed, and further
 /// back if an older payment requires it.
@@ -457,23 +454,18 @@ impl<'a> Ledger<'a> {
         // An instant without a zone is accurate to half a day.
         let from = earlier(memory, ZONES);
         let mut lacking = LackingPayments::default();
-        let mut cursor = None;
-        loop {
-            let query = Query::group("match", LedgerMatch::Orphan.name()).from(from).limit(1_000).after(cursor.take());
-            let page = self.context.store.reading(move |reader| reader.page::<LedgerEntry>(&query)).await?;
-            for entry in page.items {
-                if entry.account != self.account || entry.read_at <= memory || !is_ours(&entry) {
-                    continue;
-                }
+        let add = |entry: Result<LedgerEntry, StoreError>| {
+            let acted_on = |entry: &LedgerEntry| entry.account != self.account || entry.read_at <= memory;
+            if let Some(entry) = entry.ok().filter(|entry| !acted_on(entry) && is_ours(entry)) {
                 lacking.number = lacking.number.saturating_add(1);
                 lacking.new = lacking.new.saturating_add(usize::from(entry.first_read_at >= self.begun_at));
                 lacking.first.get_or_insert(entry);
             }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(lacking);
-            }
-        }
+            Ok::<_, StoreError>(())
+        };
+        let orphans = Query::group(LedgerEntry::BY_MATCH, LedgerMatch::Orphan).from(from);
+        self.context.store.for_each(orphans, add).await?;
+        Ok(lacking)
     }
 
     /// Returns the entries that may concern `sought`, a payment for the shop `mirakl_id`. The
@@ -488,9 +480,9 @@ impl<'a> Ledger<'a> {
         let (vouchers, since) = (sought.vouchers.to_vec(), sought.since);
         let amount = sought.amount.minor().to_string();
         let candidates = self.context.store.reading(move |reader| {
-            let mut queries: Vec<Query> = Vec::new();
+            let mut queries: Vec<Query<LedgerEntry>> = Vec::new();
             let mut unreferenced = |what: &'static str, text: String| {
-                queries.push(Query::group("unreferenced", (account, what, text)).from(since));
+                queries.push(Query::group(LedgerEntry::UNREFERENCED, (account, what, text)).from(since).in_any_order());
             };
             unreferenced("amount", amount);
             unreferenced("amount", String::new());
@@ -498,23 +490,17 @@ impl<'a> Ledger<'a> {
                 unreferenced("label", voucher.to_lowercase());
             }
             for voucher in &vouchers {
-                queries.push(Query::group("reference", (account, prefix)).beginning_with(&format!("{voucher}_")));
+                let query = Query::group(LedgerEntry::BY_REFERENCE, (account, prefix));
+                queries.push(query.beginning_with(&format!("{voucher}_")).in_any_order());
             }
             let mut found = BTreeMap::new();
-            while let Some(query) = queries.pop() {
-                let page = reader.page::<LedgerEntry>(&query.clone().limit(CANDIDATES_PAGE))?;
-                queries.extend(page.next.map(|cursor| query.after(cursor)));
+            for entry in queries.into_iter().flat_map(|query| reader.records(query)) {
                 // An entry that cannot be read may be the payment.
-                if let Some(error) = page.unreadable.into_iter().next() {
-                    return Err(error);
-                }
-                for entry in page.items {
-                    let wallet = entry.reference_parts().map(|parts| parts.wallet);
-                    let owner =
-                        wallet.map(|wallet| reader.by_unique::<Vendor>("hipay_id", wallet)).transpose()?.flatten();
-                    if owner.is_none_or(|owner| owner.mirakl_id == mirakl_id) {
-                        found.insert(entry.transaction_id.clone(), entry);
-                    }
+                let entry = entry?;
+                let wallet = entry.reference_parts().map(|parts| parts.wallet);
+                let owner = wallet.map(|wallet| reader.by_unique(Vendor::BY_HIPAY_ID, wallet)).transpose()?.flatten();
+                if owner.is_none_or(|owner| owner.mirakl_id == mirakl_id) {
+                    found.insert(entry.transaction_id.clone(), entry);
                 }
             }
             Ok(found.into_values().collect())
@@ -562,36 +548,22 @@ impl<'a> Ledger<'a> {
             return Ok(Arc::clone(orphans));
         }
         let account = self.account;
-        let (mut orphans, mut cursor) = (BTreeMap::<Option<u64>, Vec<NamedOrphan>>::new(), None);
-        loop {
-            let query = Query::group("match", LedgerMatch::Orphan.name()).from(since).limit(1_000).after(cursor.take());
-            let page = self.context.store.reading(move |reader| {
-                let page = reader.page::<LedgerEntry>(&query)?;
+        let orphans = self.context.store.reading(move |reader| {
+            let mut orphans = BTreeMap::<Option<u64>, Vec<NamedOrphan>>::new();
+            for entry in reader.records(Query::group(LedgerEntry::BY_MATCH, LedgerMatch::Orphan).from(since)) {
                 // An entry that cannot be read may be the payment.
-                if let Some(error) = page.unreadable.into_iter().next() {
-                    return Err(error);
-                }
-                let mut named = Vec::new();
-                for entry in page.items.into_iter().filter(|entry| entry.account == account) {
-                    let Some(parts) = entry.reference_parts() else { continue };
-                    let owner = reader.by_unique::<Vendor>("hipay_id", parts.wallet)?.map(|owner| owner.mirakl_id);
-                    let vouchers = vouchers_named(reader, &parts, owner)?;
-                    let LedgerEntry { transaction_id, amount, .. } = entry;
-                    named.push((owner, NamedOrphan { transaction_id, amount, vouchers }));
-                }
-                Ok((named, page.next))
-            });
-            let (found, next) = page.await?;
-            for (owner, orphan) in found {
-                orphans.entry(owner).or_default().push(orphan);
+                let entry = entry?;
+                let Some(parts) = entry.reference_parts().filter(|_| entry.account == account) else { continue };
+                let owner = reader.by_unique(Vendor::BY_HIPAY_ID, parts.wallet)?.map(|owner| owner.mirakl_id);
+                let vouchers = vouchers_named(reader, &parts, owner)?;
+                let LedgerEntry { transaction_id, amount, .. } = entry;
+                orphans.entry(owner).or_default().push(NamedOrphan { transaction_id, amount, vouchers });
             }
-            cursor = next;
-            if cursor.is_none() {
-                let orphans = Arc::new(orphans);
-                *known = Some((since, Arc::clone(&orphans)));
-                return Ok(orphans);
-            }
-        }
+            Ok(Arc::new(orphans))
+        });
+        let orphans = orphans.await?;
+        *known = Some((since, Arc::clone(&orphans)));
+        Ok(orphans)
     }
 }
 
@@ -614,7 +586,7 @@ pub(crate) fn vouchers_named(
 ) -> Result<Vec<Voucher>, StoreError> {
     let mut vouchers = Vec::new();
     for number in parts.voucher_numbers().map(str::to_lowercase) {
-        let records = view.page::<VoucherRecord>(&of_voucher(&number))?.items.into_iter();
+        let records = view.page(&of_voucher(VoucherRecord::SEARCH, &number))?.items.into_iter();
         let named = records.map(|record| record.voucher).filter(|voucher| {
             let mut numbers = voucher.identities().into_iter().map(|(_, one)| one).chain([voucher.number.clone()]);
             shop_id.is_none_or(|shop_id| shop_id == voucher.shop_id) && numbers.any(|one| one.to_lowercase() == number)
@@ -728,13 +700,13 @@ fn match_entry(entry: &LedgerEntry, found: Option<&FoundAttempt>) -> (LedgerMatc
 
 /// Finds the attempt of an entry by HiPay's id, else by its reference.
 fn attempt_of(view: &impl View, entry: &LedgerEntry) -> Result<Option<FoundAttempt>, StoreError> {
-    let by_id = Query::group("transaction", entry.transaction_id.clone()).limit(10);
-    let mut operations = view.page::<Operation>(&by_id)?.items;
+    let by_id = Query::group(Operation::BY_TRANSACTION, entry.transaction_id.clone()).limit(10);
+    let mut operations = view.page(&by_id)?.items;
     if operations.is_empty()
         && let Some(parts) = entry.reference_parts()
     {
         for voucher in parts.voucher_numbers().map(str::to_lowercase) {
-            operations.extend(view.page::<Operation>(&of_voucher(&voucher))?.items);
+            operations.extend(view.page(&of_voucher(Operation::SEARCH, &voucher))?.items);
         }
     }
     for operation in operations {
@@ -769,15 +741,15 @@ pub(crate) async fn is_shared(context: &Context, operation: &Operation) -> Resul
     context
         .store
         .reading(move |reader| {
-            let operations = reader.page::<Operation>(&of_voucher(&voucher))?.items;
+            let operations = reader.page(&of_voucher(Operation::SEARCH, &voucher))?.items;
             Ok(operations.iter().any(|other| other.mirakl_id != mirakl_id && other.voucher.to_lowercase() == voucher))
         })
         .await
 }
 
-/// Returns a query for the operations of any shop with this voucher number, in lower case.
-pub(crate) fn of_voucher(voucher: &str) -> Query {
-    Query::group("search", ()).from(voucher.to_owned()).to(format!("{voucher}\u{1}")).limit(100)
+/// Returns a query for the records of any shop that a search finds by this voucher number, in lower case.
+pub(crate) fn of_voucher<R: Record>(search: Index<R, (), String>, voucher: &str) -> Query<R, String> {
+    Query::group(search, ()).from(voucher.to_owned()).to(format!("{voucher}\u{1}")).limit(100)
 }
 
 /// Returns the transaction that an entry was read from.

@@ -18,7 +18,7 @@ use crate::jobs::payout::pay::subject;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::Transaction;
-use crate::store::{Query, View};
+use crate::store::{Query, StoreError, View};
 use crate::text::message::{Message, msg};
 
 /// Maximum age of executed and given-up payments that are checked again.
@@ -27,9 +27,6 @@ const LOOKED_AT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Minimum interval between two checks of an account, and from the execution of a payment to its
 /// first check: once a day, for runs that do not start at an exact time.
 const OFTEN: SignedDuration = SignedDuration::from_hours(20);
-
-/// Number of rows read in one slice.
-const SLICE: usize = 500;
 
 /// Statuses of operations with a payment that HiPay executed or showed as failed.
 const LOOKED_AT_AGAIN: [Status; 15] = [
@@ -125,38 +122,34 @@ async fn accounts(context: &Context, run: &BatchRun) -> Result<BTreeMap<u64, Tim
     let technical = context.config.technical_account.hipay_id;
     let mut accounts: BTreeMap<u64, Timestamp> = BTreeMap::new();
     for status in LOOKED_AT_AGAIN {
-        let mut cursor = None;
-        loop {
-            // An operation changes no earlier than its payment is executed.
-            let query = Query::group("status", status.code()).from(from).limit(SLICE).after(cursor.take());
-            let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
-            for error in page.unreadable {
-                run.settle(Subject::default(), Err(error.into()));
-            }
-            for operation in page.items {
-                for kind in PaymentKind::ALL {
-                    let over = operation.payment(kind).attempts.iter().filter(|attempt| {
-                        let may_be_shown = attempt.transaction_id.is_some() || attempt.state == AttemptState::Sending;
-                        let given_up =
-                            is_given_up(&operation, attempt, attempt.transaction_id.as_ref()) && may_be_shown;
-                        let captured = attempt.state == AttemptState::Captured;
-                        (captured || given_up) && (from..=until).contains(&attempt.updated_at)
-                    });
-                    for attempt in over {
-                        let account = match kind {
-                            PaymentKind::Transfer => technical,
-                            PaymentKind::Withdrawal => attempt.account,
-                        };
-                        let since = accounts.entry(account).or_insert(attempt.intended_at);
-                        *since = attempt.intended_at.min(*since);
-                    }
+        let add = |operation: Result<Operation, StoreError>| {
+            let operation = match operation {
+                Ok(operation) => operation,
+                Err(error) => {
+                    run.settle(Subject::default(), Err(error.into()));
+                    return Ok(());
+                }
+            };
+            for kind in PaymentKind::ALL {
+                let over = operation.payment(kind).attempts.iter().filter(|attempt| {
+                    let may_be_shown = attempt.transaction_id.is_some() || attempt.state == AttemptState::Sending;
+                    let given_up = is_given_up(&operation, attempt, attempt.transaction_id.as_ref()) && may_be_shown;
+                    let captured = attempt.state == AttemptState::Captured;
+                    (captured || given_up) && (from..=until).contains(&attempt.updated_at)
+                });
+                for attempt in over {
+                    let account = match kind {
+                        PaymentKind::Transfer => technical,
+                        PaymentKind::Withdrawal => attempt.account,
+                    };
+                    let since = accounts.entry(account).or_insert(attempt.intended_at);
+                    *since = attempt.intended_at.min(*since);
                 }
             }
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
+            Ok::<_, JobError>(())
+        };
+        // An operation changes no earlier than its payment is executed.
+        context.store.for_each(Query::group(Operation::BY_STATUS, status.code()).from(from), add).await?;
     }
     Ok(accounts)
 }

@@ -12,24 +12,13 @@ use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::platform::telemetry;
 use crate::store::{Query, StoreError, StoreReader, View};
 
-/// Number of rows read in one slice, so that no read transaction stays open for long.
-const SLICE: usize = 2_000;
-
 /// Returns the numbers of all operations in `statuses`, in the order of the statuses, the oldest
 /// cycle first. Held ones are left out, except those that are held until the ledger can be read.
 pub(crate) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u64>, StoreError> {
     let mut ids = Vec::new();
     for status in statuses {
-        let mut cursor = None;
-        loop {
-            let query = Query::group("due", status.code()).limit(SLICE).after(cursor.take());
-            let slice = context.store.reading(move |reader| reader.keys::<Operation>(&query)).await?;
-            ids.extend(slice.keys);
-            cursor = slice.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
+        let due = Query::group(Operation::DUE, status.code());
+        ids.extend(context.store.reading(move |reader| reader.all_keys(due)).await?);
     }
     ids.extend(held_for(context, statuses, &[Hold::LedgerUnread]).await?);
     Ok(ids)
@@ -39,19 +28,16 @@ pub(crate) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u6
 /// until HiPay's ledger can be read, and payments sent before a person held the operation are looked up nevertheless.
 pub(crate) async fn held_for(context: &Context, statuses: &[Status], reasons: &[Hold]) -> Result<Vec<u64>, StoreError> {
     let mut ids = Vec::new();
-    let mut cursor = None;
-    loop {
-        let query = Query::group("held", ()).limit(SLICE).after(cursor.take());
-        let page = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
-        let waiting = |operation: &&Operation| {
+    let add = |operation: Result<Operation, StoreError>| {
+        let waits = |operation: &Operation| {
             operation.held_for.is_some_and(|why| reasons.contains(&why)) && statuses.contains(&operation.status)
         };
-        ids.extend(page.items.iter().filter(waiting).map(|operation| operation.id));
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(ids);
-        }
-    }
+        // One that cannot be read is reported wherever it is listed.
+        ids.extend(operation.ok().filter(waits).map(|operation| operation.id));
+        Ok::<_, StoreError>(())
+    };
+    context.store.for_each(Query::group(Operation::HELD, ()), add).await?;
+    Ok(ids)
 }
 
 /// Returns the numbers of the operations in `statuses` whose cycle was before `before`, the oldest
@@ -59,16 +45,11 @@ pub(crate) async fn held_for(context: &Context, statuses: &[Status], reasons: &[
 pub(crate) async fn before(context: &Context, statuses: &[Status], before: Timestamp) -> Result<Vec<u64>, StoreError> {
     let mut found = Vec::new();
     for status in statuses {
-        let mut cursor = None;
-        loop {
-            let query = Query::group("due", status.code()).to(before).limit(SLICE).after(cursor.take());
-            let slice = context.store.reading(move |reader| reader.page::<Operation>(&query)).await?;
-            found.extend(slice.items.iter().map(|operation| (operation.cycle_at, operation.id)));
-            cursor = slice.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
+        let add = |operation: Result<Operation, StoreError>| {
+            found.extend(operation.ok().map(|operation| (operation.cycle_at, operation.id)));
+            Ok::<_, StoreError>(())
+        };
+        context.store.for_each(Query::group(Operation::DUE, status.code()).to(before), add).await?;
     }
     found.sort_unstable();
     Ok(found.into_iter().map(|(_, id)| id).collect())
@@ -133,7 +114,7 @@ async fn in_trace<T, F: Future<Output = T>>(
 pub fn due_for_transfers(reader: &StoreReader<'_>, currency: Currency) -> Result<Amount, StoreError> {
     let mut due = 0_i64;
     for status in Status::TRANSFER_PAYABLE {
-        due = due.saturating_add(reader.sum::<Operation>("amount", (status.code(), currency.code()))?);
+        due = due.saturating_add(reader.sum(Operation::AMOUNTS, (status.code(), currency.code()))?);
     }
     Ok(Amount::from_minor(due, currency))
 }

@@ -19,7 +19,7 @@ use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, Transaction};
-use crate::store::{Query, StoreError, View, Writer};
+use crate::store::{Query, StoreError, View, Writer, readable_record};
 use crate::text::message::{Message, asker, msg};
 
 /// Maximum length of a reason, in characters.
@@ -297,7 +297,7 @@ fn belongs_elsewhere(
     let ShownPayment { kind, account, transaction, .. } = shown;
     let (kind, account) = (*kind, *account);
     let id = &transaction.transaction_id;
-    let known = view.page::<Operation>(&Query::group("transaction", id.clone()).limit(10))?.items;
+    let known = view.page(&Query::group(Operation::BY_TRANSACTION, id.clone()).limit(10))?.items;
     let of_other = |other: &&Operation| {
         let here = operation.payment(kind).attempts.iter().any(|one| one.transaction_id.as_ref() == Some(id));
         other.id != operation.id || !here
@@ -310,7 +310,7 @@ fn belongs_elsewhere(
         let base = operation.base_reference(kind, &marketplace(&context.config));
         // A remainder is paid under a reference that names the number of its operation.
         let of_rest = parts.rest.starts_with(&format!("{}_P", operation.voucher));
-        let owner = view.by_unique::<Vendor>("hipay_id", parts.wallet)?;
+        let owner = view.by_unique(Vendor::BY_HIPAY_ID, parts.wallet)?;
         let of_other_shop = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
         let foreign = of_other_shop || of_rest && split_number(&transaction.reference).0 != base;
         // An unknown number may be the voucher's number in Mirakl's other source.
@@ -327,7 +327,7 @@ fn belongs_elsewhere(
     Ok(match operation.beneficiary {
         Beneficiary::Operator => Some(elsewhere),
         Beneficiary::Vendor => {
-            let owner = view.by_unique::<Vendor>("hipay_id", account)?;
+            let owner = view.by_unique(Vendor::BY_HIPAY_ID, account)?;
             let others = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
             (context.config.is_own_account(account) || others).then_some(elsewhere)
         }
@@ -516,19 +516,17 @@ fn nettings_of(view: &impl View, operation: &Operation, rest: Amount) -> Result<
         // The operator's debts are subtracted from the next commission of any shop.
         return Ok(Vec::new());
     }
-    let adjusted = Query::group("vendor", (operation.mirakl_id, Status::AdjustedOperations.code())).descending();
-    let (mut sums, mut cursor) = (BTreeMap::<u64, Amount>::new(), None);
-    loop {
-        let page = view.page::<Operation>(&adjusted.clone().limit(500).after(cursor.take()))?;
-        for debt in page.items.into_iter().filter(|debt| debt.beneficiary == operation.beneficiary) {
-            let Some(by) = debt.adjusted_by.filter(|by| *by != operation.id) else { continue };
-            let sum = sums.entry(by).or_insert(Amount::zero(rest.currency()));
-            // A debt in another currency was subtracted from another kind of money.
-            *sum = sum.checked_sub(debt.amount).unwrap_or(*sum);
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(sums.into_iter().filter(|(_, sum)| *sum == rest).map(|(by, _)| by).collect());
-        }
+    let group = (operation.mirakl_id, Status::AdjustedOperations.code());
+    let mut sums = BTreeMap::<u64, Amount>::new();
+    for debt in view.records(Query::group(Operation::BY_VENDOR, group).descending()) {
+        let Some(debt) = readable_record(debt)? else { continue };
+        let Some(by) = debt.adjusted_by.filter(|by| *by != operation.id && debt.beneficiary == operation.beneficiary)
+        else {
+            continue;
+        };
+        let sum = sums.entry(by).or_insert(Amount::zero(rest.currency()));
+        // A debt in another currency was subtracted from another kind of money.
+        *sum = sum.checked_sub(debt.amount).unwrap_or(*sum);
     }
+    Ok(sums.into_iter().filter(|(_, sum)| *sum == rest).map(|(by, _)| by).collect())
 }

@@ -55,8 +55,8 @@ async fn shops(context: &Context, run: &BatchRun, since: Option<Timestamp>) -> R
     let mut listings = vec![context.mirakl.shops(since).await?];
     if since.is_some() {
         let named: HashSet<u64> = listings.iter().flat_map(|listing| &listing.rows).map(|shop| shop.shop_id).collect();
-        let query = Query::group("attention", ()).limit(100_000);
-        let waiting = context.store.reading(move |reader| reader.keys::<Vendor>(&query)).await?.keys;
+        let query = Query::group(Vendor::ATTENTION, ()).limit(100_000);
+        let waiting = context.store.reading(move |reader| reader.keys(&query)).await?.keys;
         let waiting: Vec<u64> = waiting.into_iter().filter(|id| !named.contains(id)).collect();
         listings.push(context.mirakl.shops_with(&waiting).await?);
     }
@@ -167,7 +167,7 @@ async fn one(
     for warning in warnings.iter().filter(|warning| warning.trouble != VendorProblem::BlockedByOthers) {
         run.fail(subject.clone(), warning.into());
     }
-    let sent = context.store.reading(move |reader| reader.count::<SentDocument>("vendor", mirakl_id)).await?;
+    let sent = context.store.reading(move |reader| reader.count(SentDocument::BY_VENDOR, mirakl_id)).await?;
     change(context, mirakl_id, move |vendor| {
         vendor.replace_warnings(warnings, &looked_at);
         vendor.documents_sent = u32::try_from(sent).unwrap_or(u32::MAX);

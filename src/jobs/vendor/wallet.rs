@@ -272,7 +272,7 @@ async fn keep(
         warnings.push(Warning::new(VendorProblem::EmailOfMarketplace, message).about(shop.email.as_str()));
         return Ok(None);
     }
-    let owner = context.store.reading(move |reader| reader.by_unique::<Vendor>("hipay_id", hipay_id)).await?;
+    let owner = context.store.reading(move |reader| reader.by_unique(Vendor::BY_HIPAY_ID, hipay_id)).await?;
     if let Some(owner) = owner.filter(|owner| owner.mirakl_id != shop.shop_id) {
         let other = owner.mirakl_id;
         let message = format!(

@@ -173,8 +173,8 @@ fn open_operations(view: &impl View, mirakl_id: u64) -> Result<Vec<Operation>, S
     let over = [Status::WithdrawSuccess, Status::AdjustedOperations, Status::InvalidAmount];
     let mut open = BTreeMap::new();
     for status in Status::ALL.into_iter().filter(|status| !over.contains(status)) {
-        let query = Query::group("vendor", (mirakl_id, status.code())).limit(100_000);
-        let page = view.page::<Operation>(&query)?;
+        let query = Query::group(Operation::BY_VENDOR, (mirakl_id, status.code())).limit(100_000);
+        let page = view.page(&query)?;
         if let Some(error) = page.unreadable.into_iter().next() {
             return Err(error);
         }

@@ -17,21 +17,21 @@ struct Longer(Item);
 impl Record for Longer {
     const COLLECTION: &'static str = "items";
     type Key = u64;
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::TAG, &Self::LENGTH];
 
     fn key(&self) -> u64 {
         self.0.id
     }
+}
 
-    fn indexes() -> Vec<Index<Self>> {
-        let length = |item: &Self| {
-            let length = u64::try_from(item.0.status.len()).unwrap();
-            vec![IndexEntry::new((length, item.0.id % 2), item.0.at).weighing(item.0.at)]
-        };
-        vec![
-            Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(IndexEntry::of).collect()).counted(),
-            Index::new("length", 1, length).bucketed(3_000).for_pages(),
-        ]
-    }
+impl Longer {
+    const TAG: Index<Self, String> = Index::by_key("tag", 1, |item: &Self| item.0.tags.clone()).counted();
+    const LENGTH: Index<Self, (u64, u64), i64> = Index::new("length", 1, |item: &Self| {
+        vec![((u64::try_from(item.0.status.len()).unwrap(), item.0.id % 2), item.0.at)]
+    })
+    .weighing(|item: &Self| item.0.at)
+    .bucketed(3_000)
+    .for_pages();
 }
 
 fn longer() -> Schema {
@@ -44,17 +44,17 @@ fn options() -> StoreOptions {
 
 /// Returns the items of one length, in the order of the list.
 fn of_length(store: &Store, length: u64) -> Result<Vec<u64>, StoreError> {
-    let mut listing = ListPage::any_of("length", [length]).limit(700);
+    let mut listing = Query::any_of(Longer::LENGTH, [(length,)]).limit(700);
     let mut found = Vec::new();
     loop {
-        let page: RecordPage<Longer> = store.read(|view| view.list(&listing))?;
+        let page: RecordPage<Longer> = store.read(|view| view.page(&listing))?;
         found.extend(page.items.iter().map(|item| item.0.id));
         if page.next.is_none() {
             let all = (u64::try_from(found.len()).unwrap(), true);
             assert_eq!((page.total, page.total_exact), all);
             // This period covers all of them.
-            let period = ListPage::any_of("length", [length]).from(-5_000_i64).to(5_000_i64);
-            let page: RecordPage<Longer> = store.read(|view| view.list(&period))?;
+            let period = Query::any_of(Longer::LENGTH, [(length,)]).from(-5_000_i64).to(5_000_i64);
+            let page: RecordPage<Longer> = store.read(|view| view.page(&period))?;
             assert_eq!((page.total, page.total_exact), all);
             return Ok(found);
         }
@@ -64,7 +64,7 @@ fn of_length(store: &Store, length: u64) -> Result<Vec<u64>, StoreError> {
 
 /// Returns the items of one length by filtering all records.
 fn by_hand(store: &Store, length: usize) -> Vec<u64> {
-    let all = store.read(|view| view.page::<Longer>(&Query::all().limit(10_000))).unwrap();
+    let all = store.read(|view| view.page(&Query::<Longer, _>::all().limit(10_000))).unwrap();
     let mut of_length: Vec<(i64, u64)> =
         all.items.iter().filter(|item| item.0.status.len() == length).map(|item| (item.0.at, item.0.id)).collect();
     of_length.sort_unstable();
@@ -99,10 +99,10 @@ fn build_slice(database: &Database, nth: u64) {
 /// Asserts that the index of lengths is refused, and that everything else is read.
 fn assert_not_built(reader: &StoreReader<'_>) {
     let not_built = StoreError::NotBuilt { collection: "items", index: "length" };
-    assert_eq!(reader.list::<Longer>(&ListPage::any_of("length", [1_u64])).unwrap_err(), not_built);
-    assert_eq!(reader.page::<Longer>(&Query::group("length", (1_u64, 0_u64))).unwrap_err(), not_built);
-    assert_eq!(reader.count::<Longer>("length", (1_u64, 0_u64)).unwrap_err(), not_built);
-    assert!(reader.page::<Longer>(&Query::all()).is_ok());
+    assert_eq!(reader.page(&Query::any_of(Longer::LENGTH, [(1_u64,)])).unwrap_err(), not_built);
+    assert_eq!(reader.page(&Query::group(Longer::LENGTH, (1_u64, 0_u64))).unwrap_err(), not_built);
+    assert_eq!(reader.count(Longer::LENGTH, (1_u64, 0_u64)).unwrap_err(), not_built);
+    assert!(reader.page(&Query::<Longer, _>::all()).is_ok());
 }
 
 /// Marks a store, in which one record was skipped, as written by another release.
@@ -152,7 +152,7 @@ fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after
         assert!(!listed.is_empty());
         assert_eq!(listed, by_hand(&store, length));
     }
-    let sums = store.read(|view| view.sum::<Longer>("length", (3_u64, 0_u64))).unwrap();
+    let sums = store.read(|view| view.sum(Longer::LENGTH, (3_u64, 0_u64))).unwrap();
     let even = by_hand(&store, 3).iter().filter(|id| *id % 2 == 0).count();
     assert_eq!(sums, 3 * i64::try_from(even).unwrap());
     // Once built, the index is maintained like any other, across restarts as well.

@@ -55,12 +55,12 @@ fn check(folder: &Path, stored: &[u64]) {
     let store = open(folder);
     for id in stored {
         assert!(get(&store, *id).is_some(), "{id} was answered and is gone");
-        let by_code = store.read(|view| view.by_unique::<Item>("code", id.to_string())).unwrap();
+        let by_code = store.read(|view| view.by_unique(Item::CODE, id.to_string())).unwrap();
         assert_eq!(by_code.unwrap().id, *id);
     }
     let total = walk(&store, &Query::all().limit(1000)).len();
     let listed: usize =
-        STATUSES.iter().map(|status| walk(&store, &Query::group("status", *status).limit(1000)).len()).sum();
+        STATUSES.iter().map(|status| walk(&store, &Query::group(Item::STATUS, *status).limit(1000)).len()).sum();
     assert_eq!(listed, total);
 }
 

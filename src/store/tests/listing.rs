@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::listing::page;
 use super::super::query::Span;
 use super::super::scan::MAX_ROWS_READ_MERGED;
 use super::super::view::{RowSource, ScanStep};
@@ -22,22 +21,22 @@ struct Row {
 impl Record for Row {
     const COLLECTION: &'static str = "rows";
     type Key = u64;
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::COLOUR, &Self::SIZE, &Self::BOTH, &Self::AT, &Self::PARITY];
 
     fn key(&self) -> u64 {
         self.id
     }
+}
 
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            Index::new("colour", 1, |row: &Self| vec![IndexEntry::new(row.colour, row.at).weighing(row.at)])
-                .bucketed(4_096),
-            Index::new("size", 1, |row: &Self| vec![IndexEntry::new(row.size, row.at)]),
-            Index::new("both", 1, |row: &Self| vec![IndexEntry::new((row.colour, row.size), row.at)]).bucketed(4_096),
-            Index::new("at", 1, |row: &Self| vec![IndexEntry::new((), row.at)]).bucketed(4_096),
-            Index::new("parity", 1, |row: &Self| vec![IndexEntry::of(row.at.rem_euclid(2).unsigned_abs())])
-                .bucketed(4_096),
-        ]
-    }
+impl Row {
+    const COLOUR: Index<Self, u64, i64> =
+        Index::new("colour", 1, |row: &Self| vec![(row.colour, row.at)]).weighing(|row: &Self| row.at).bucketed(4_096);
+    const SIZE: Index<Self, u64, i64> = Index::new("size", 1, |row: &Self| vec![(row.size, row.at)]);
+    const BOTH: Index<Self, (u64, u64), i64> =
+        Index::new("both", 1, |row: &Self| vec![((row.colour, row.size), row.at)]).bucketed(4_096);
+    const AT: Index<Self, (), i64> = Index::new("at", 1, |row: &Self| vec![((), row.at)]).bucketed(4_096);
+    const PARITY: Index<Self, u64> =
+        Index::by_key("parity", 1, |row: &Self| vec![row.at.rem_euclid(2).unsigned_abs()]).bucketed(4_096);
 }
 
 fn filled(rows: &[Row]) -> (TempDir, Store) {
@@ -49,10 +48,10 @@ fn filled(rows: &[Row]) -> (TempDir, Store) {
 }
 
 /// Returns all ids of a list, page by page.
-fn walked(store: &Store, listing: &ListPage, limit: usize) -> Vec<u64> {
+fn walked(store: &Store, listing: &Query<Row, i64>, limit: usize) -> Vec<u64> {
     let (mut found, mut listing) = (Vec::new(), listing.clone().limit(limit));
     loop {
-        let page: RecordPage<Row> = store.read(|view| view.list(&listing)).unwrap();
+        let page: RecordPage<Row> = store.read(|view| view.page(&listing)).unwrap();
         assert!(page.items.len() <= limit);
         found.extend(page.items.iter().map(|row| row.id));
         if page.next.is_none() {
@@ -75,18 +74,18 @@ struct Asked {
 }
 
 impl Asked {
-    fn listing(&self) -> ListPage {
+    fn listing(&self) -> Query<Row, i64> {
         let mut listing = match (&self.colours, &self.sizes) {
-            (None, None) if self.together => ListPage::any_of("both", [()]),
-            (None, None) => ListPage::any_of("at", [()]),
-            (Some(colours), None) if self.together => ListPage::any_of("both", colours),
+            (None, None) if self.together => Query::any_of(Row::BOTH, [()]),
+            (None, None) => Query::any_of(Row::AT, [()]),
+            (Some(colours), None) if self.together => Query::any_of(Row::BOTH, colours.iter().map(|one| (one,))),
             (Some(colours), Some(sizes)) if self.together => {
                 let both = |colour: &u64| sizes.iter().map(|size| (*colour, *size)).collect::<Vec<_>>();
-                ListPage::any_of("both", colours.iter().flat_map(both))
+                Query::any_of(Row::BOTH, colours.iter().flat_map(both))
             }
-            (Some(colours), None) => ListPage::any_of("colour", colours),
-            (None, Some(sizes)) => ListPage::any_of("size", sizes),
-            (Some(colours), Some(sizes)) => ListPage::any_of("colour", colours).and("size", sizes),
+            (Some(colours), None) => Query::any_of(Row::COLOUR, colours),
+            (None, Some(sizes)) => Query::any_of(Row::SIZE, sizes),
+            (Some(colours), Some(sizes)) => Query::any_of(Row::COLOUR, colours).and(Row::SIZE, sizes),
         };
         if let Some(from) = self.from {
             listing = listing.from(from);
@@ -144,12 +143,12 @@ proptest! {
         for asked in asked {
             let by_hand = asked.by_hand(&rows);
             prop_assert_eq!(&walked(&store, &asked.listing(), limit), &by_hand, "{:?}", asked);
-            let skipped: RecordPage<Row> = store.read(|view| view.list(&asked.listing().skip(limit).limit(limit))).unwrap();
+            let skipped: RecordPage<Row> = store.read(|view| view.page(&asked.listing().skip(limit).limit(limit))).unwrap();
             let ids: Vec<u64> = skipped.items.iter().map(|row| row.id).collect();
             prop_assert_eq!((skipped.total, skipped.total_exact), (u64::try_from(by_hand.len()).unwrap(), true));
             for colour in 0..3 {
                 let by_hand: i64 = rows.iter().filter(|row| row.colour == colour).map(|row| row.at).sum();
-                prop_assert_eq!(store.read(|view| view.sum::<Row>("colour", colour)).unwrap(), by_hand);
+                prop_assert_eq!(store.read(|view| view.sum(Row::COLOUR, colour)).unwrap(), by_hand);
             }
             prop_assert_eq!(ids, by_hand.into_iter().skip(limit).take(limit).collect::<Vec<_>>());
         }
@@ -178,9 +177,9 @@ proptest! {
                 store.write_blocking(move |writer| writer.put(&row)).unwrap();
             }
         }
-        let of = |listing: ListPage| {
+        let of = |listing: Query<Row>| {
             let listing = if descending { listing.descending() } else { listing };
-            let page: RecordPage<Row> = store.read(|view| view.list(&listing.skip(skip).limit(5))).unwrap();
+            let page: RecordPage<Row> = store.read(|view| view.page(&listing.skip(skip).limit(5))).unwrap();
             page.items.into_iter().map(|row| row.id).collect::<Vec<_>>()
         };
         let expected = |mut rows: Vec<(i64, u64)>| {
@@ -191,12 +190,12 @@ proptest! {
             rows.into_iter().map(|(_, id)| id).skip(skip).take(5).collect::<Vec<_>>()
         };
         let by_time = left.iter().map(|row| (row.at, row.id)).collect();
-        prop_assert_eq!(of(ListPage::any_of("colour", [0_u64, 1, 2])), expected(by_time));
+        prop_assert_eq!(of(Query::any_of(Row::COLOUR, [0_u64, 1, 2]).in_any_order()), expected(by_time));
         let by_key = left.iter().map(|row| (0, row.id)).collect();
-        prop_assert_eq!(of(ListPage::all().numbered_by("parity")), expected(by_key));
+        prop_assert_eq!(of(Query::all().numbered_by(Row::PARITY).in_any_order()), expected(by_key));
         let (from, to) = (1_500_u64, 31_000_u64);
         let between = left.iter().filter(|row| (from..to).contains(&row.id)).map(|row| (0, row.id)).collect();
-        prop_assert_eq!(of(ListPage::all().numbered_by("parity").from(from).to(to)), expected(between));
+        prop_assert_eq!(of(Query::all().numbered_by(Row::PARITY).from(from).to(to).in_any_order()), expected(between));
     }
 }
 
@@ -225,18 +224,18 @@ fn a_page_far_down_and_the_total_of_a_period_look_at_few_rows() {
     let rows: Vec<Row> =
         (0..40_000).map(|id| Row { id, colour: id % 2, size: 0, at: i64::try_from(id * 50).unwrap() }).collect();
     let (_folder, store) = filled(&rows);
-    let looked_at = |listing: ListPage| {
+    let looked_at = |listing: Query<Row, i64>| {
         store
             .read(|view| {
                 let counting = Counting(view, 0.into());
-                let page = page::<Row>(&counting, counting.schema().of::<Row>()?, &listing, true)?;
+                let page = counting.page(&listing)?;
                 Ok((page.items.first().map(|row| row.id), page.total, page.total_exact, counting.1.get()))
             })
             .unwrap()
     };
     for colours in [vec![0_u64], vec![0, 1]] {
         let step = 2 / u64::try_from(colours.len()).unwrap();
-        let listing = ListPage::any_of("colour", colours);
+        let listing = Query::any_of(Row::COLOUR, colours);
         let (first, total, exact, rows) = looked_at(listing.clone().skip(15_000));
         assert_eq!((first, total, exact), (Some(15_000 * step), 40_000 / step, true));
         assert!(rows < 1_000, "{rows} rows");
@@ -265,7 +264,7 @@ fn filters_that_hardly_meet_are_walked_in_bounded_steps_to_the_end() {
     let mut found = Vec::new();
     let mut pages = 0;
     loop {
-        let page: RecordPage<Row> = store.read(|view| view.list(&listing)).unwrap();
+        let page: RecordPage<Row> = store.read(|view| view.page(&listing)).unwrap();
         found.extend(page.items.iter().map(|row| row.id));
         pages += 1;
         if page.next.is_none() {
@@ -282,13 +281,13 @@ fn filters_that_hardly_meet_are_walked_in_bounded_steps_to_the_end() {
 fn another_lists_cursor_is_refused() {
     let rows: Vec<Row> = (0..9).map(|id| Row { id, colour: id % 2, size: 0, at: 0 }).collect();
     let (_folder, store) = filled(&rows);
-    let listing = ListPage::any_of("colour", [0_u64]).limit(2);
-    let page: RecordPage<Row> = store.read(|view| view.list(&listing)).unwrap();
-    let other = ListPage::any_of("colour", [0_u64]).and("size", [0_u64]).after(page.next);
-    assert_eq!(store.read(|view| view.list::<Row>(&other)), Err(StoreError::BadCursor));
+    let listing = Query::any_of(Row::COLOUR, [0_u64]).limit(2);
+    let page: RecordPage<Row> = store.read(|view| view.page(&listing)).unwrap();
+    let other = Query::any_of(Row::COLOUR, [0_u64]).and(Row::SIZE, [0_u64]).after(page.next);
+    assert_eq!(store.read(|view| view.page(&other)), Err(StoreError::BadCursor));
     let by_group: BTreeMap<u64, u64> = (0..3)
         .map(|colour| {
-            let page: RecordPage<Row> = store.read(|view| view.list(&ListPage::any_of("colour", [colour]))).unwrap();
+            let page: RecordPage<Row> = store.read(|view| view.page(&Query::any_of(Row::COLOUR, [colour]))).unwrap();
             (colour, page.total)
         })
         .collect();

@@ -34,20 +34,22 @@ struct Item {
 impl Record for Item {
     const COLLECTION: &'static str = "items";
     type Key = u64;
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::STATUS, &Self::CODE, &Self::TAG, &Self::AT];
 
     fn key(&self) -> u64 {
         self.id
     }
+}
 
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            Index::new("status", 1, |item: &Self| vec![IndexEntry::new(&item.status, item.at).weighing(item.at * 3)])
-                .counted(),
-            Index::new("code", 1, |item: &Self| item.code.iter().map(IndexEntry::of).collect()).unique(),
-            Index::new("tag", 1, |item: &Self| item.tags.iter().map(IndexEntry::of).collect()).counted(),
-            Index::new("at", 1, |item: &Self| vec![IndexEntry::new((), item.at)]),
-        ]
-    }
+impl Item {
+    const STATUS: Index<Self, String, i64> =
+        Index::new("status", 1, |item: &Self| vec![(item.status.clone(), item.at)])
+            .weighing(|item: &Self| item.at * 3)
+            .counted();
+    const CODE: Index<Self, String> =
+        Index::by_key("code", 1, |item: &Self| Vec::from_iter(item.code.clone())).unique();
+    const TAG: Index<Self, String> = Index::by_key("tag", 1, |item: &Self| item.tags.clone()).counted();
+    const AT: Index<Self, (), i64> = Index::new("at", 1, |item: &Self| vec![((), item.at)]);
 }
 
 fn item(id: u64, status: &str, at: i64) -> Item {
@@ -84,7 +86,7 @@ fn ids(page: &RecordPage<Item>) -> Vec<u64> {
 }
 
 /// Returns all ids of a list, page by page; every page must report the same total.
-fn walk(store: &Store, query: &Query) -> Vec<u64> {
+fn walk<O>(store: &Store, query: &Query<Item, O>) -> Vec<u64> {
     let mut found = Vec::new();
     let mut query = query.clone();
     loop {

@@ -55,7 +55,7 @@ fn run(plan: &Plan, writer: &mut Writer<'_>) -> Result<(), StoreError> {
                 Ok(()) => {
                     assert_eq!(writer.get::<Item>(&item.id)?.as_ref(), Some(item));
                     if let Some(code) = &item.code {
-                        assert_eq!(writer.by_unique::<Item>("code", code)?.as_ref(), Some(item));
+                        assert_eq!(writer.by_unique(Item::CODE, code)?.as_ref(), Some(item));
                     }
                 }
                 Err(StoreError::Conflict { .. }) if plan.end == End::KeepPastConflicts => {}
@@ -109,25 +109,25 @@ fn compare(store: &Store, model: &Model) {
             model.values().filter(|item| item.status == status).map(|item| (item.at, item.id)).collect();
         expected.sort_unstable();
         let ids = |rows: &[(i64, u64)]| rows.iter().map(|(_, id)| *id).collect::<Vec<_>>();
-        let query = Query::group("status", status).limit(2);
+        let query = Query::group(Item::STATUS, status).limit(2);
         assert_eq!(walk(store, &query), ids(&expected));
         let bounded: Vec<_> = expected.iter().copied().filter(|(at, _)| (-1..2).contains(at)).collect();
         assert_eq!(walk(store, &query.clone().from(-1_i64).to(2_i64)), ids(&bounded));
-        let count = store.read(|view| view.count::<Item>("status", status)).unwrap();
+        let count = store.read(|view| view.count(Item::STATUS, status)).unwrap();
         assert_eq!(count, u64::try_from(expected.len()).unwrap());
         let sum: i64 = expected.iter().map(|(at, _)| at * 3).sum();
-        assert_eq!(store.read(|view| view.sum::<Item>("status", status)).unwrap(), sum);
+        assert_eq!(store.read(|view| view.sum(Item::STATUS, status)).unwrap(), sum);
         expected.reverse();
         assert_eq!(walk(store, &query.descending()), ids(&expected));
     }
     for tag in ["t", "u"] {
         let expected: BTreeSet<u64> =
             model.values().filter(|item| item.tags.iter().any(|other| other == tag)).map(|item| item.id).collect();
-        assert_eq!(walk(store, &Query::group("tag", tag).limit(3)), expected.into_iter().collect::<Vec<_>>());
+        assert_eq!(walk(store, &Query::group(Item::TAG, tag).limit(3)), expected.into_iter().collect::<Vec<_>>());
     }
     for code in ["x", "y", "xy"] {
         let expected = model.values().find(|item| item.code.as_deref() == Some(code));
-        assert_eq!(store.read(|view| view.by_unique::<Item>("code", code)).unwrap().as_ref(), expected);
+        assert_eq!(store.read(|view| view.by_unique(Item::CODE, code)).unwrap().as_ref(), expected);
     }
 }
 

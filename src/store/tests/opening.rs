@@ -119,7 +119,7 @@ fn flipped_bits_never_make_it_panic() {
         flipped[at] ^= 1 << fastrand::u8(0..8);
         match open_damaged(&flipped) {
             // If the flip is in unused bytes, or the engine repairs it, everything is there.
-            Some(store) => drop(store.read(|view| view.page::<Item>(&Query::all()))),
+            Some(store) => drop(store.read(|view| view.page(&Query::<Item, _>::all()))),
             None => refusals += 1,
         }
     }
@@ -136,7 +136,7 @@ fn damage_in_the_middle_is_an_error_for_whoever_meets_it() {
         fs::write(path_of(folder.path()), &flipped).unwrap();
         // Each may succeed or fail; none may panic, not even the last.
         if let Ok(store) = Store::open(folder.path(), &StoreOptions::default(), &schema()) {
-            let _ = store.read(|view| view.page::<Item>(&Query::group("status", "open").limit(300)));
+            let _ = store.read(|view| view.page(&Query::group(Item::STATUS, "open").limit(300)));
             let _ = store.write_blocking(|writer| (0..300).try_for_each(|id| writer.put(&item(id, "done", 1))));
             let _ = store.close();
         }

@@ -166,7 +166,7 @@ fn what_was_answered_survives_a_power_cut_at_any_moment() {
 
         let store = start(&Disk::new(image.clone(), u64::MAX), folder.path()).unwrap();
         let ids = walk(&store, &Query::all().limit(1000));
-        assert_eq!(walk(&store, &Query::group("status", "open").limit(1000)), ids);
+        assert_eq!(walk(&store, &Query::group(Item::STATUS, "open").limit(1000)), ids);
         assert!(answered.iter().all(|id| ids.binary_search(id).is_ok()), "after {lasts}");
     }
     assert!(answered.len() > 100, "the disk lasted for {} rows only", answered.len());

@@ -13,22 +13,21 @@ struct Changed(Item);
 impl Record for Changed {
     const COLLECTION: &'static str = "items";
     type Key = u64;
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::STATUS, &Self::TAG, &Self::CODE, &Self::PARITY];
 
     fn key(&self) -> u64 {
         self.0.id
     }
+}
 
-    fn indexes() -> Vec<Index<Self>> {
-        vec![
-            Index::new("status", 2, |item: &Self| vec![IndexEntry::of(item.0.status.to_uppercase())]).counted(),
-            Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(IndexEntry::of).collect()).counted(),
-            Index::new("code", 1, |item: &Self| item.0.code.iter().map(IndexEntry::of).collect()),
-            Index::new("parity", 1, |item: &Self| {
-                vec![IndexEntry::of(item.0.id % 2).weighing(item.0.id.cast_signed())]
-            })
-            .counted(),
-        ]
-    }
+impl Changed {
+    const STATUS: Index<Self, String> =
+        Index::by_key("status", 2, |item: &Self| vec![item.0.status.to_uppercase()]).counted();
+    const TAG: Index<Self, String> = Index::by_key("tag", 1, |item: &Self| item.0.tags.clone()).counted();
+    const CODE: Index<Self, String> = Index::by_key("code", 1, |item: &Self| Vec::from_iter(item.0.code.clone()));
+    const PARITY: Index<Self, u64> = Index::by_key("parity", 1, |item: &Self| vec![item.0.id % 2])
+        .weighing(|item: &Self| item.0.id.cast_signed())
+        .counted();
 }
 
 fn open_changed(folder: &Path) -> Store {
@@ -65,11 +64,11 @@ fn indexes_that_differ_are_built_anew_and_the_others_left_alone() {
     let folder = folder();
     sample(folder.path());
     let store = open_changed(folder.path());
-    let counts = |index, group: &str| store.read(|view| view.count::<Changed>(index, group)).unwrap();
-    assert_eq!((counts("status", "a"), counts("status", "A"), counts("status", "B")), (0, 2, 3));
-    let even: RecordPage<Changed> = store.read(|view| view.page(&Query::group("parity", 0_u64))).unwrap();
+    let counts = |status: &str| store.read(|view| view.count(Changed::STATUS, status)).unwrap();
+    assert_eq!((counts("a"), counts("A"), counts("B")), (0, 2, 3));
+    let even: RecordPage<Changed> = store.read(|view| view.page(&Query::group(Changed::PARITY, 0_u64))).unwrap();
     assert_eq!((even.items.len(), even.total), (3, 3));
-    let sums = store.read(|view| Ok((view.sum::<Changed>("parity", 0_u64)?, view.sum::<Changed>("status", "B")?)));
+    let sums = store.read(|view| Ok((view.sum(Changed::PARITY, 0_u64)?, view.sum(Changed::STATUS, "B")?)));
     assert_eq!(sums, Ok((2 + 4, 0)));
     // `code` is no longer unique.
     let twice = Changed(Item { code: Some("1".to_owned()), ..item(9, "a", 0) });
@@ -81,12 +80,12 @@ fn indexes_that_differ_are_built_anew_and_the_others_left_alone() {
     });
 
     let store = open(folder.path());
-    assert_eq!(walk(&store, &Query::group("status", "b")), [2, 3, 4]);
-    assert_eq!(walk(&store, &Query::group("at", ())), [0, 1, 2, 3, 4, 9]);
+    assert_eq!(walk(&store, &Query::group(Item::STATUS, "b")), [2, 3, 4]);
+    assert_eq!(walk(&store, &Query::group(Item::AT, ())), [0, 1, 2, 3, 4, 9]);
     // Two records have one value from the time when that was allowed: neither of them is picked.
-    let picked = store.read(|view| view.by_unique::<Item>("code", "1"));
+    let picked = store.read(|view| view.by_unique(Item::CODE, "1"));
     assert!(matches!(picked, Err(StoreError::Conflict { .. })), "{picked:?}");
-    assert_eq!(store.read(|view| view.by_unique::<Item>("code", "2")).unwrap().unwrap().id, 2);
+    assert_eq!(store.read(|view| view.by_unique(Item::CODE, "2")).unwrap().unwrap().id, 2);
 }
 
 #[test]
@@ -95,7 +94,7 @@ fn a_collection_that_is_not_declared_is_left_alone() {
     sample(folder.path());
     drop(Store::open(folder.path(), &StoreOptions::default(), &Schema::new()).unwrap());
     let store = open(folder.path());
-    assert_eq!(walk(&store, &Query::group("status", "a")), [0, 1]);
+    assert_eq!(walk(&store, &Query::group(Item::STATUS, "a")), [0, 1]);
     drop(store);
     assert!(is_marked(folder.path(), "index/items/status"));
 }
@@ -114,7 +113,7 @@ fn a_record_that_an_index_had_to_skip_is_listed_once_a_release_can_read_it() {
     };
     let listed = || {
         let store = open_changed(folder.path());
-        store.read(|view| view.page::<Changed>(&Query::group("status", "B"))).unwrap().items.len()
+        store.read(|view| view.page(&Query::group(Changed::STATUS, "B"))).unwrap().items.len()
     };
     change_in("records/items", &3_u64.encoded(), "\"at\":0", "\"at\":{}");
     assert_eq!(listed(), 2);
@@ -135,17 +134,17 @@ fn an_index_that_lists_otherwise_without_a_new_version_is_found_out() {
     impl Record for Careless {
         const COLLECTION: &'static str = "items";
         type Key = u64;
+        const INDEXES: &[&dyn AnyIndex<Self>] = &[&Self::TAG, &Self::STATUS];
 
         fn key(&self) -> u64 {
             self.0.id
         }
+    }
 
-        fn indexes() -> Vec<Index<Self>> {
-            vec![
-                Index::new("tag", 1, |item: &Self| item.0.tags.iter().map(IndexEntry::of).collect()).counted(),
-                Index::new("status", 1, |item: &Self| vec![IndexEntry::of(item.0.status.len().to_string())]).counted(),
-            ]
-        }
+    impl Careless {
+        const TAG: Index<Self, String> = Index::by_key("tag", 1, |item: &Self| item.0.tags.clone()).counted();
+        const STATUS: Index<Self, String> =
+            Index::by_key("status", 1, |item: &Self| vec![item.0.status.len().to_string()]).counted();
     }
 
     let folder = folder();
@@ -159,7 +158,7 @@ fn an_index_that_lists_otherwise_without_a_new_version_is_found_out() {
         Ok(())
     });
     assert_eq!(outcome, Ok(()));
-    assert_eq!(store.read(|view| view.count::<Careless>("tag", "u")), Ok(0));
+    assert_eq!(store.read(|view| view.count(Careless::TAG, "u")), Ok(0));
     assert_eq!(store.read(|view| view.get::<Careless>(&1)).unwrap().unwrap().0.status, "a");
 }
 
@@ -192,15 +191,15 @@ fn each_step_is_taken_once_and_indexes_follow() {
     sample(folder.path());
     for (steps, status) in [(1, "first"), (2, "second"), (2, "second")] {
         let store = open_with(folder.path(), &STEPS[..steps]).unwrap();
-        assert_eq!(walk(&store, &Query::group("status", status)), [0, 1]);
-        assert_eq!(store.read(|view| view.count::<Item>("status", "a")), Ok(0));
+        assert_eq!(walk(&store, &Query::group(Item::STATUS, status)), [0, 1]);
+        assert_eq!(store.read(|view| view.count(Item::STATUS, "a")), Ok(0));
     }
     // A new store needs no steps.
     let fresh = super::folder();
     let store = open_with(fresh.path(), STEPS).unwrap();
     put(&store, [item(1, "a", 0)]);
     drop(store);
-    assert_eq!(walk(&open_with(fresh.path(), STEPS).unwrap(), &Query::group("status", "a")), [1]);
+    assert_eq!(walk(&open_with(fresh.path(), STEPS).unwrap(), &Query::group(Item::STATUS, "a")), [1]);
 }
 
 #[test]
@@ -215,7 +214,7 @@ fn a_step_that_fails_is_not_taken_in_part() {
         },
     };
     assert!(matches!(open_with(folder.path(), &[failing]).err(), Some(StoreError::Machine(_))));
-    assert_eq!(walk(&open(folder.path()), &Query::group("status", "a")), [0, 1]);
+    assert_eq!(walk(&open(folder.path()), &Query::group(Item::STATUS, "a")), [0, 1]);
 }
 
 #[test]
@@ -226,11 +225,11 @@ fn a_later_format_is_opened_where_it_may_be_and_refused_where_not() {
     // After a rollback to the previous release: it may read the file of the later one, and the later one does
     // not repeat its step.
     let store = open(folder.path());
-    assert_eq!(walk(&store, &Query::group("status", "first")), [0, 1]);
+    assert_eq!(walk(&store, &Query::group(Item::STATUS, "first")), [0, 1]);
     put(&store, [item(7, "a", 0)]);
     drop(store);
     let store = open_with(folder.path(), &STEPS[..1]).unwrap();
-    assert_eq!(walk(&store, &Query::group("status", "a")), [7]);
+    assert_eq!(walk(&store, &Query::group(Item::STATUS, "a")), [7]);
     drop(store);
 
     drop(open_with(folder.path(), STEPS).unwrap());

@@ -24,7 +24,7 @@ fn a_file_that_is_mostly_room_gives_it_back_at_the_next_opening() {
         store.write_blocking(gone).map_err(|error: StoreError| panic!("{error}")).unwrap();
     }
     let size = store.size().unwrap();
-    let kept = walk(&store, &Query::group("status", "large"));
+    let kept = walk(&store, &Query::group(Item::STATUS, "large"));
     assert!(size.is_roomy(), "{size:?}");
     // Without the mark it keeps its size.
     store.close().unwrap();
@@ -35,7 +35,7 @@ fn a_file_that_is_mostly_room_gives_it_back_at_the_next_opening() {
 
     let store = open(folder.path());
     assert!(file(folder.path()) < size.file / 4, "{} of {}", file(folder.path()), size.file);
-    assert_eq!(walk(&store, &Query::group("status", "large")), kept);
+    assert_eq!(walk(&store, &Query::group(Item::STATUS, "large")), kept);
     assert_eq!(store.read(|reader| reader.get::<Item>(&1_499)).unwrap(), Some(large(1_499)));
     put(&store, [large(2_000)]);
     assert!(!store.size().unwrap().is_roomy());

@@ -32,8 +32,8 @@ fn a_job_that_fails_or_panics_leaves_no_trace_and_the_others_stand() {
     );
     assert_eq!((&answers[0], &answers[1], &answers[3]), (&Ok(()), &Err(StoreError::Closed), &Ok(())));
     assert!(matches!(&answers[2], Err(StoreError::Defect(text)) if text.contains("on purpose")), "{:?}", answers[2]);
-    assert_eq!(walk(&store, &Query::group("status", "open")), [1, 2, 5]);
-    assert_eq!(walk(&store, &Query::group("status", "lost")), [0; 0]);
+    assert_eq!(walk(&store, &Query::group(Item::STATUS, "open")), [1, 2, 5]);
+    assert_eq!(walk(&store, &Query::group(Item::STATUS, "lost")), [0; 0]);
     assert_eq!(walk(&store, &Query::all()), [1, 2, 5]);
     assert_eq!(store.read(|view| view.get_document::<u64>("lost")).unwrap(), None);
     assert_eq!(store.write_blocking(next_number), Ok(1));
@@ -66,7 +66,7 @@ fn a_value_that_is_taken_is_a_conflict_for_that_job_alone() {
         Ok(())
     });
     assert_eq!(outcome, Ok(()));
-    assert_eq!(store.read(|view| view.by_unique::<Item>("code", "a")).unwrap().unwrap().id, 2);
+    assert_eq!(store.read(|view| view.by_unique(Item::CODE, "a")).unwrap().unwrap().id, 2);
 }
 
 #[test]

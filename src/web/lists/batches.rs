@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{ListFilter, exactly};
 use crate::domain::money::Amount;
 use crate::jobs::{BatchRecord, BatchState, Command, Failure, GenerateArguments};
-use crate::store::ListPage;
+use crate::store::Query;
 use crate::web::problem::Problem;
 
 /// Filters of the batches.
@@ -189,14 +189,14 @@ impl ListFilter for BatchFilter {
     type Record = BatchRecord;
     type Item = BatchItem;
 
-    fn listing(&self, _zone: &TimeZone) -> Result<ListPage, Problem> {
-        let command = self.command.map(|command| command.name().to_owned());
-        let state = self.state.map(|state| state.name().to_owned());
-        Ok(match (command, state) {
-            (None, None) => ListPage::all(),
-            (Some(command), None) => ListPage::any_of("command", [command]),
-            (None, Some(state)) => ListPage::any_of("state", [state]),
-            (Some(command), Some(state)) => ListPage::any_of("state", [state]).and("command", [command]),
+    fn listing(&self, _zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
+        Ok(match (self.command.map(BatchCommand::name), self.state) {
+            (None, None) => Query::all().in_any_order(),
+            (Some(command), None) => Query::group(BatchRecord::BY_COMMAND, command).in_any_order(),
+            (None, Some(state)) => Query::group(BatchRecord::BY_STATE, state).in_any_order(),
+            (Some(command), Some(state)) => {
+                Query::group(BatchRecord::BY_STATE, state).and(BatchRecord::BY_COMMAND, [command]).in_any_order()
+            }
         })
     }
 

@@ -7,7 +7,7 @@ use futures_util::stream;
 use serde_json::Value;
 
 use super::{ExportParams, ListFilter, MAX_FOUND, Ordering, search};
-use crate::store::{Cursor, ListPage, StoreError, View};
+use crate::store::{Cursor, Query, StoreError, View};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -71,12 +71,13 @@ pub(in crate::web) async fn found_csv<F: Export>(
     order: &ExportParams,
     filter: F,
 ) -> Result<Response, Problem> {
-    let Some(text) = order.q() else { return csv(web, &order.ordering(), &filter).await };
+    let (Some(text), Some(index)) = (order.q(), F::SEARCH) else { return csv(web, &order.ordering(), &filter).await };
     let zone = web.settings.get().hipay.time_zone.clone();
     // Invalid filters are reported, as on the page.
     let _ = filter.listing(&zone)?;
     let all = u16::try_from(MAX_FOUND).unwrap_or(u16::MAX);
-    let found = search(web, filter, &zone, text, (0, MAX_FOUND), (1, all), order.ordering().descending()).await?;
+    let found =
+        search(web, filter, &zone, (index, text), (0, MAX_FOUND), (1, all), order.ordering().descending()).await?;
     if !found.total_exact {
         return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = MAX_FOUND)));
     }
@@ -88,9 +89,9 @@ pub(in crate::web) async fn found_csv<F: Export>(
 /// Lines of text, and the position of the next slice.
 type ExportSlice = (Option<String>, Option<Cursor>);
 
-async fn slice<F: Export>(store: &crate::store::Store, listing: ListPage) -> Result<ExportSlice, StoreError> {
+async fn slice<F: Export>(store: &crate::store::Store, listing: Query<F::Record>) -> Result<ExportSlice, StoreError> {
     let lines = move |reader: &crate::store::StoreReader<'_>| {
-        let page = reader.list_uncounted::<F::Record>(&listing)?;
+        let page = reader.page_uncounted(&listing)?;
         for unreadable in &page.unreadable {
             tracing::error!(action = "web", "left out of an export: {unreadable}");
         }

@@ -9,7 +9,7 @@ use super::export::Export;
 use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::config::LogLevel;
 use crate::logs::{self, LogLine};
-use crate::store::ListPage;
+use crate::store::Query;
 use crate::web::problem::Problem;
 
 /// Filters of the log.
@@ -54,18 +54,19 @@ impl ListFilter for LogListFilter {
     type Record = LogLine;
     type Item = LogItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         at_most("batch", self.batch, i64::MAX.unsigned_abs())?;
+        let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
         let filter = logs::LogFilter {
             level: self.level,
             action: self.action.clone(),
             mirakl_id: self.mirakl_id,
             batch: self.batch,
-            from: None,
-            to: None,
+            from: period.from,
+            to: period.to,
         };
-        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(filter.listing()))
+        Ok(filter.listing().in_any_order())
     }
 
     fn passes(&self, line: &LogLine, zone: &TimeZone) -> Result<bool, Problem> {

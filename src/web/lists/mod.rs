@@ -36,7 +36,7 @@ use super::problem::Problem;
 use crate::domain::inbox::{NotificationKind, NotificationState};
 use crate::domain::ledger::LedgerMatch;
 use crate::jobs::BatchState;
-use crate::store::{Cursor, ListPage, Ordered, Query, Record, View};
+use crate::store::{Cursor, Index, Ordered, Query, Record, View};
 
 /// Upper bound on records that a search reads where all of them are needed.
 const MAX_FOUND: usize = 1_000;
@@ -144,11 +144,11 @@ pub(super) trait ListFilter: Send + Sync + 'static {
     /// Type of a row.
     type Item: Serialize + ToSchema + Send + 'static;
 
-    /// Name of the index that a search uses.
-    const SEARCH: &'static str = "search";
+    /// Index that a search uses; `None` if the list cannot be searched.
+    const SEARCH: Option<Index<Self::Record, (), String>> = None;
 
     /// Returns the rows that pass all filters, earliest first.
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem>;
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem>;
 
     /// Returns true if a record that a search has found passes all filters.
     fn passes(&self, record: &Self::Record, zone: &TimeZone) -> Result<bool, Problem>;
@@ -190,14 +190,15 @@ pub(super) async fn records<F: ListFilter>(
     let descending = paging.descending();
     // Invalid filters are reported in either case.
     let listing = filter.listing(&zone)?;
-    if let Some(text) = paging.q() {
-        return search(web, filter, &zone, text, (skip, MAX_FOUND_FOR_PAGE), (number, per_page), descending).await;
+    if let (Some(text), Some(index)) = (paging.q(), F::SEARCH) {
+        return search(web, filter, &zone, (index, text), (skip, MAX_FOUND_FOR_PAGE), (number, per_page), descending)
+            .await;
     }
     let mut listing = listing.limit(rows).skip(skip).after(paging.cursor().map(Cursor::new));
     if descending {
         listing = listing.descending();
     }
-    let found = web.context.store.reading(move |reader| reader.list::<F::Record>(&listing)).await?;
+    let found = web.context.store.reading(move |reader| reader.page(&listing)).await?;
     for unreadable in &found.unreadable {
         tracing::error!(action = "web", "{unreadable}");
     }
@@ -217,14 +218,14 @@ async fn search<F: ListFilter>(
     web: &Web,
     filter: F,
     zone: &TimeZone,
-    text: &str,
+    (index, text): (Index<F::Record, (), String>, &str),
     (skip, most): (usize, usize),
     (page, per_page): (u32, u16),
     descending: bool,
 ) -> Result<QueryResult<F::Record>, Problem> {
-    let query = Query::group(F::SEARCH, ()).beginning_with(&text.to_lowercase()).limit(most);
+    let query = Query::group(index, ()).beginning_with(&text.to_lowercase()).limit(most);
     let found = web.context.store.reading(move |reader| {
-        let found = reader.keys::<F::Record>(&query)?;
+        let found = reader.keys(&query)?;
         let (mut keys, all) = (found.keys, found.next.is_none());
         // A record found by two of its texts counts once.
         keys.sort_by_cached_key(Ordered::encoded);

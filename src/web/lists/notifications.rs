@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::export::Export;
 use super::{ListFilter, Moment, Period, exactly, moment};
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
-use crate::store::ListPage;
+use crate::store::{Index, Query};
 use crate::web::problem::Problem;
 
 /// Filters of the notifications.
@@ -61,17 +61,17 @@ impl ListFilter for NotificationFilter {
     type Record = Notification;
     type Item = NotificationItem;
 
-    const SEARCH: &'static str = "subject";
+    const SEARCH: Option<Index<Self::Record, (), String>> = Some(Notification::BY_SUBJECT);
 
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         let kinds = NotificationKind::ALL.into_iter().filter(|one| self.kind.is_none_or(|wanted| wanted == *one));
         let groups = kinds.flat_map(|kind| {
             let states = NotificationState::ALL.into_iter();
             let states = states.filter(|one| self.state.is_none_or(|wanted| wanted == *one));
-            states.map(move |state| (kind.name(), state.name()))
+            states.map(move |state| (kind, state))
         });
-        let listing = ListPage::any_of("list", groups);
-        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+        let listing = Query::any_of(Notification::BY_KIND, groups);
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
     fn passes(&self, one: &Notification, zone: &TimeZone) -> Result<bool, Problem> {

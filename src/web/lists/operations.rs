@@ -11,7 +11,7 @@ use super::export::Export;
 use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
-use crate::store::{ListPage, Query, View};
+use crate::store::{Index, Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -170,16 +170,18 @@ pub(in crate::web) async fn failed(
     let limit = MAX_RETRIED.saturating_add(1);
     let found = if let Some(text) = search {
         let rows = u16::try_from(limit).unwrap_or(u16::MAX);
-        super::search(web, filter.clone(), &zone, text, (0, super::MAX_FOUND), (1, rows), true).await?.items
+        super::search(web, filter.clone(), &zone, (Operation::SEARCH, text), (0, super::MAX_FOUND), (1, rows), true)
+            .await?
+            .items
     } else {
         let codes = Status::ALL.into_iter().filter(|status| status.is_failure()).map(Status::code);
-        let listing = ListPage::any_of("status", codes).descending().limit(limit);
+        let listing = Query::any_of(Operation::BY_STATUS, codes).descending().limit(limit);
         let period = Period::new(filter.from.as_ref(), filter.to.as_ref(), &zone)?;
         let listing = period.limit(listing);
-        let held = Query::group("held", ()).descending().limit(limit);
+        let held = Query::group(Operation::HELD, ()).descending().limit(limit);
         let found = web.context.store.reading(move |reader| {
-            let mut found = reader.list_uncounted::<Operation>(&listing)?.items;
-            found.extend(reader.page::<Operation>(&held)?.items);
+            let mut found = reader.page_uncounted(&listing)?.items;
+            found.extend(reader.page(&held)?.items);
             Ok(found)
         });
         found.await?
@@ -202,15 +204,17 @@ impl ListFilter for OperationFilter {
     type Record = Operation;
     type Item = OperationItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
+    const SEARCH: Option<Index<Self::Record, (), String>> = Some(Operation::SEARCH);
+
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.mirakl_id, self.statuses()) {
-            (Some(id), Some(codes)) => ListPage::any_of("vendor", codes.into_iter().map(|code| (id, code))),
-            (Some(id), None) => ListPage::any_of("vendor", [id]),
-            (None, Some(codes)) => ListPage::any_of("status", codes),
-            (None, None) => ListPage::any_of("date", [()]),
+            (Some(id), Some(codes)) => Query::any_of(Operation::BY_VENDOR, codes.into_iter().map(|code| (id, code))),
+            (Some(id), None) => Query::group(Operation::BY_VENDOR, (id,)),
+            (None, Some(codes)) => Query::any_of(Operation::BY_STATUS, codes),
+            (None, None) => Query::group(Operation::BY_DATE, ()),
         };
-        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
     fn passes(&self, operation: &Operation, zone: &TimeZone) -> Result<bool, Problem> {

@@ -9,7 +9,7 @@ use super::export::Export;
 use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::domain::money::Amount;
 use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
-use crate::store::ListPage;
+use crate::store::{Index, Query};
 use crate::web::problem::Problem;
 
 /// Filters of the payments.
@@ -98,20 +98,23 @@ pub(in crate::web) struct PaymentStepItem {
 
 impl PaymentFilter {
     /// Returns the payments that pass by outcome, status and test; `None` if all do.
-    fn outcomes(&self) -> Option<ListPage> {
+    fn outcomes(&self) -> Option<Query<CustomerPayment, Timestamp>> {
         let tests = [false, true].into_iter().filter(|one| self.test.is_none_or(|wanted| wanted == *one));
         let passes = |one: &PaymentOutcome| self.outcome.is_none_or(|wanted| wanted == *one);
         if let Some(status) = self.status {
             // The outcome depends on the amounts as well as on the status.
             let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
-            let groups = outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test, Some(status))));
-            return Some(ListPage::any_of("outcome", groups));
+            let groups = outcomes.flat_map(|one| tests.clone().map(move |test| (one, test, Some(status))));
+            return Some(Query::any_of(CustomerPayment::BY_OUTCOME, groups));
         }
         if self.outcome.is_none() && self.test.is_none() {
             return None;
         }
         let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
-        Some(ListPage::any_of("outcome", outcomes.flat_map(|one| tests.clone().map(move |test| (one.name(), test)))))
+        Some(Query::any_of(
+            CustomerPayment::BY_OUTCOME,
+            outcomes.flat_map(|one| tests.clone().map(move |test| (one, test))),
+        ))
     }
 }
 
@@ -119,16 +122,18 @@ impl ListFilter for PaymentFilter {
     type Record = CustomerPayment;
     type Item = PaymentItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
+    const SEARCH: Option<Index<Self::Record, (), String>> = Some(CustomerPayment::SEARCH);
+
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("status", self.status.map(u64::from), 9_999)?;
         let order = self.order_id.as_deref().map(CustomerPayment::searched);
         let listing = match (order, self.outcomes()) {
-            (None, None) => ListPage::any_of("date", [()]),
-            (Some(order), None) => ListPage::any_of("order", [order]),
+            (None, None) => Query::group(CustomerPayment::BY_DATE, ()),
+            (Some(order), None) => Query::group(CustomerPayment::BY_ORDER, order),
             (None, Some(outcomes)) => outcomes,
-            (Some(order), Some(outcomes)) => outcomes.and("order", [order]),
+            (Some(order), Some(outcomes)) => outcomes.and(CustomerPayment::BY_ORDER, [order]),
         };
-        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
     fn passes(&self, payment: &CustomerPayment, zone: &TimeZone) -> Result<bool, Problem> {

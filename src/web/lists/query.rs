@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::store::ListPage;
+use crate::store::{Query, Record};
 use crate::text::message::{Message, msg};
 use crate::web::misread::misread;
 use crate::web::problem::Problem;
@@ -271,8 +271,8 @@ pub(super) fn at_most(key: &str, number: Option<u64>, most: u64) -> Result<(), P
 /// Period that a list is limited to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Period {
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
+    pub(super) from: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
 }
 
 impl Period {
@@ -284,7 +284,7 @@ impl Period {
     }
 
     /// Limits a list by time to the period.
-    pub(super) fn limit(self, mut listing: ListPage) -> ListPage {
+    pub(super) fn limit<R: Record>(self, mut listing: Query<R, Timestamp>) -> Query<R, Timestamp> {
         if let Some(from) = self.from {
             listing = listing.from(from);
         }

@@ -9,7 +9,7 @@ use super::export::Export;
 use super::{ListFilter, Moment, Period, exactly, moment};
 use crate::domain::ledger::{LedgerEntry, LedgerMatch};
 use crate::domain::money::Amount;
-use crate::store::ListPage;
+use crate::store::{Index, Query};
 use crate::web::problem::Problem;
 
 /// Filters of the transactions.
@@ -63,12 +63,14 @@ impl ListFilter for TransactionFilter {
     type Record = LedgerEntry;
     type Item = TransactionItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
+    const SEARCH: Option<Index<Self::Record, (), String>> = Some(LedgerEntry::SEARCH);
+
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         let listing = match self.matched {
-            Some(matched) => ListPage::any_of("match", [matched.name()]),
-            None => ListPage::any_of("date", [()]),
+            Some(matched) => Query::group(LedgerEntry::BY_MATCH, matched),
+            None => Query::group(LedgerEntry::BY_DATE, ()),
         };
-        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
     fn passes(&self, entry: &LedgerEntry, zone: &TimeZone) -> Result<bool, Problem> {

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::export::Export;
 use super::{ListFilter, Moment, Period, moment};
 use crate::domain::vendor::{Vendor, WalletStatus, country_alpha2};
-use crate::store::ListPage;
+use crate::store::{Index, Query};
 use crate::text::message::msg;
 use crate::web::problem::Problem;
 
@@ -120,7 +120,9 @@ impl ListFilter for VendorFilter {
     type Record = Vendor;
     type Item = VendorItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
+    const SEARCH: Option<Index<Self::Record, (), String>> = Some(Vendor::SEARCH);
+
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         let statuses = VendorStatus::ALL.into_iter().filter(|one| self.status.is_none_or(|wanted| wanted == *one));
         let groups = statuses.flat_map(|status| {
             let wallets = WalletStatus::ALL.into_iter();
@@ -129,11 +131,11 @@ impl ListFilter for VendorFilter {
         });
         let listing = match self.country()? {
             Some(country) => {
-                ListPage::any_of("country", groups.map(|(status, wallet)| (country.as_str(), status, wallet)))
+                Query::any_of(Vendor::BY_COUNTRY, groups.map(|(status, wallet)| (country.as_str(), status, wallet)))
             }
-            None => ListPage::any_of("status", groups),
+            None => Query::any_of(Vendor::BY_STATUS, groups),
         };
-        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
     fn passes(&self, vendor: &Vendor, zone: &TimeZone) -> Result<bool, Problem> {

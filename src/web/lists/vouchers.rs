@@ -14,7 +14,7 @@ use crate::domain::vendor::Vendor;
 use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::schema::day_number;
-use crate::store::{ListPage, StoreError, View};
+use crate::store::{Index, Query, StoreError, View};
 use crate::text::message::Message;
 use crate::web::problem::Problem;
 
@@ -104,21 +104,24 @@ impl ListFilter for VoucherFilter {
     type Record = VoucherRecord;
     type Item = VoucherItem;
 
-    fn listing(&self, zone: &TimeZone) -> Result<ListPage, Problem> {
+    const SEARCH: Option<Index<Self::Record, (), String>> = Some(VoucherRecord::SEARCH);
+
+    fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.state, self.cycle, self.mirakl_id) {
-            (None, None, None) => ListPage::any_of("date", [()]),
-            (Some(state), None, None) => ListPage::any_of("state", [state.name()]),
-            (None, Some(cycle), None) => ListPage::any_of("cycle", [day_number(cycle)]),
-            (Some(state), Some(cycle), None) => ListPage::any_of("cycle", [(day_number(cycle), state.name())]),
-            (None, None, Some(shop)) => ListPage::any_of("shop", [shop]),
-            (Some(state), None, Some(shop)) => ListPage::any_of("shop", [(shop, state.name())]),
-            (None, Some(cycle), Some(shop)) => ListPage::any_of("shop", [shop]).and("cycle", [day_number(cycle)]),
-            (Some(state), Some(cycle), Some(shop)) => {
-                ListPage::any_of("shop", [(shop, state.name())]).and("cycle", [(day_number(cycle), state.name())])
+            (None, None, None) => Query::group(VoucherRecord::BY_DATE, ()),
+            (Some(state), None, None) => Query::group(VoucherRecord::BY_STATE, state),
+            (None, Some(cycle), None) => Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle),)),
+            (Some(state), Some(cycle), None) => Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle), state)),
+            (None, None, Some(shop)) => Query::group(VoucherRecord::BY_SHOP, (shop,)),
+            (Some(state), None, Some(shop)) => Query::group(VoucherRecord::BY_SHOP, (shop, state)),
+            (None, Some(cycle), Some(shop)) => {
+                Query::group(VoucherRecord::BY_SHOP, (shop,)).and(VoucherRecord::BY_CYCLE, [(day_number(cycle),)])
             }
+            (Some(state), Some(cycle), Some(shop)) => Query::group(VoucherRecord::BY_SHOP, (shop, state))
+                .and(VoucherRecord::BY_CYCLE, [(day_number(cycle), state)]),
         };
-        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing))
+        Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
     fn passes(&self, record: &VoucherRecord, zone: &TimeZone) -> Result<bool, Problem> {

@@ -173,11 +173,11 @@ fn concerned(reader: &StoreReader<'_>, notification: &Notification) -> Result<Co
             let operations = if subject.is_empty() {
                 Vec::new()
             } else {
-                reader.page::<Operation>(&Query::group("transaction", subject.clone()).limit(OPERATIONS))?.items
+                reader.page(&Query::group(Operation::BY_TRANSACTION, subject.clone()).limit(OPERATIONS))?.items
             };
             let vendor = match (notification.mirakl_id, notification.account_id) {
                 (Some(mirakl_id), _) => reader.get::<Vendor>(&mirakl_id)?,
-                (None, Some(account)) => reader.by_unique::<Vendor>("hipay_id", account)?,
+                (None, Some(account)) => reader.by_unique(Vendor::BY_HIPAY_ID, account)?,
                 (None, None) => None,
             };
             Ok(Concerned { payment: None, operations, vendor })

@@ -207,9 +207,9 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
 
 fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<OverviewData, StoreError> {
     let mut cycles: BTreeMap<i64, CycleMoney> = BTreeMap::new();
-    for ((day, code, currency), count) in reader.groups::<Operation, (i64, i64, String)>("cycle")? {
+    for ((day, code, currency), count) in reader.groups(Operation::BY_CYCLE)? {
         let (Some(date), Ok(known)) = (day_of_number(day), Currency::from_code(&currency)) else { continue };
-        let minor = reader.sum::<Operation>("cycle", (day, code, currency))?;
+        let minor = reader.sum(Operation::BY_CYCLE, (day, code, currency))?;
         let nothing =
             || CycleMoney { day: date, stages: BTreeMap::new(), reasons: BTreeMap::new(), all: Sum::default() };
         let cycle = cycles.entry(day).or_insert_with(nothing);
@@ -221,16 +221,16 @@ fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<Overview
             cycle.reasons.entry(code).or_default().add(count, amount);
         }
     }
-    let groups = reader.groups::<Vendor, (String, String)>("status")?;
+    let groups = reader.groups(Vendor::BY_STATUS)?;
     let warnings = groups.into_iter().filter(|((status, _), _)| status == "warning").map(|(_, count)| count).sum();
     let mut last = BTreeMap::new();
     for command in commands {
-        let query = Query::group("command", *command).descending().limit(1);
-        last.extend(reader.page::<BatchRecord>(&query)?.items.pop().map(|batch| ((*command).to_owned(), batch)));
+        let query = Query::group(BatchRecord::BY_COMMAND, *command).descending().limit(1);
+        last.extend(reader.page(&query)?.items.pop().map(|batch| ((*command).to_owned(), batch)));
     }
     Ok(OverviewData {
         cycles: cycles.into_values().rev().take(CYCLES).collect(),
-        held: reader.count::<Operation>("held", ())?,
+        held: reader.count(Operation::HELD, ())?,
         warnings,
         vendors: attention(reader)?,
         last,
@@ -241,8 +241,8 @@ fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<Overview
 fn attention(reader: &StoreReader<'_>) -> Result<Vec<Vendor>, StoreError> {
     let mut vendors = Vec::new();
     for wallet in crate::domain::vendor::WalletStatus::ALL {
-        let query = Query::group("status", ("warning", wallet.name())).descending().limit(VENDORS);
-        vendors.extend(reader.page::<Vendor>(&query)?.items);
+        let query = Query::group(Vendor::BY_STATUS, ("warning", wallet.name())).descending().limit(VENDORS);
+        vendors.extend(reader.page(&query)?.items);
     }
     vendors.sort_by_key(|vendor| std::cmp::Reverse(vendor.updated_at));
     vendors.truncate(VENDORS);

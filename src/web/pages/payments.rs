@@ -137,7 +137,7 @@ fn settlements(reader: &StoreReader<'_>, payment: &CustomerPayment) -> Result<Ve
     if account.is_empty() {
         return Ok(Vec::new());
     }
-    let later = reader.page::<Settlement>(&Query::group("date", ()).from(payment.date).limit(looked_at))?.items;
+    let later = reader.page(&Query::group(Settlement::BY_DATE, ()).from(payment.date).limit(looked_at))?.items;
     Ok(later.into_iter().filter(|one| number(&one.account) == account).take(shown).collect())
 }
 

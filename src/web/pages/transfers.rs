@@ -121,8 +121,11 @@ pub(super) async fn operation(State(web): State<Web>, page: PageFrame, Id(id): I
         let vendor = reader.get::<Vendor>(&operation.mirakl_id)?;
         let mut notifications = Vec::new();
         for transaction in operation.transaction_ids() {
-            let query = Query::group("subject", ()).from(transaction).beginning_with(transaction).limit(NOTIFICATIONS);
-            notifications.extend(reader.page::<Notification>(&query)?.items);
+            let query = Query::group(Notification::BY_SUBJECT, ())
+                .from(transaction)
+                .beginning_with(transaction)
+                .limit(NOTIFICATIONS);
+            notifications.extend(reader.page(&query)?.items);
         }
         Ok(Some((operation, vendor, notifications)))
     });

@@ -37,14 +37,14 @@ struct VendorPage {
 pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let found = web.context.store.reading(move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
-        let latest = |index| Query::group(index, mirakl_id).descending().limit(LATEST);
-        let operations = reader.page::<Operation>(&latest("vendor"))?.items;
-        let lines = reader.page::<LogLine>(&latest("mirakl_id"))?.items;
+        let operations = Query::group(Operation::BY_VENDOR, (mirakl_id,)).descending().limit(LATEST);
+        let operations = reader.page(&operations)?.items;
+        let lines = reader.page(&Query::group(LogLine::BY_SHOP, (mirakl_id,)).descending().limit(LATEST))?.items;
         let notifications = match vendor.hipay_id {
             None => Vec::new(),
             Some(account) => {
-                let query = Query::group("account", account).descending().limit(LATEST);
-                reader.page::<Notification>(&query)?.items
+                let query = Query::group(Notification::BY_ACCOUNT, account).descending().limit(LATEST);
+                reader.page(&query)?.items
             }
         };
         Ok(Some((vendor, operations, notifications, lines)))

@@ -123,8 +123,8 @@ pub(super) async fn documents(State(web): State<Web>, page: PageFrame, Id(mirakl
     let context = &web.context;
     let known = context.store.reading(move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
-        let query = Query::group("vendor", mirakl_id).limit(DOCUMENTS);
-        Ok(Some((vendor, reader.page::<SentDocument>(&query)?.items)))
+        let query = Query::group(SentDocument::BY_VENDOR, mirakl_id).limit(DOCUMENTS);
+        Ok(Some((vendor, reader.page(&query)?.items)))
     });
     let known = known.await?;
     let (vendor, sent) = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor")))?;

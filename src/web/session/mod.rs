@@ -339,7 +339,7 @@ pub async fn sign_out_everywhere(web: &Web, session: &Session, peer: Peer) -> Re
     loop {
         let person = session.person.clone();
         let ended = web.context.store.write(move |writer| {
-            let sessions = writer.keys::<Session>(&Query::group("person", person).limit(SLICE))?;
+            let sessions = writer.keys(&Query::group(Session::BY_PERSON, person).limit(SLICE))?;
             for key in &sessions.keys {
                 writer.delete::<Session>(key)?;
             }

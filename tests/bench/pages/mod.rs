@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use cashout::admin::wiring::schema;
 use cashout::domain::inbox::Notification;
 use cashout::domain::operation::Operation;
-use cashout::domain::payment::CustomerPayment;
+use cashout::domain::payment::{CustomerPayment, PaymentOutcome};
 use cashout::domain::vendor::Vendor;
 use cashout::jobs::BatchRecord;
 use cashout::logs::LogLine;
-use cashout::store::{ListPage, Store, StoreError, StoreOptions, View};
+use cashout::store::{Query, Store, StoreError, StoreOptions, View};
 use rusqlite::Connection;
 
 use crate::table::{milliseconds, percentile, rate};
@@ -133,7 +133,7 @@ impl Lists<'_> {
         for nth in 0..READS {
             let one = asked.get(nth % asked.len()).unwrap();
             let begun = Instant::now();
-            let (ours, counted, exact) = one.ask::<R>(self.served);
+            let (ours, counted, exact) = one.ask(self.served);
             let middle = Instant::now();
             let (theirs, theirs_counted) = one.theirs.ask::<R>(self.connection);
             times[1].push(middle.elapsed());
@@ -248,11 +248,14 @@ fn wait_until_built(store: &Store) {
     let begun = Instant::now();
     let built = || {
         store.read(|reader| {
-            reader
-                .list::<LogLine>(&ListPage::any_of("action", [""]).and("mirakl_id", [0_u64]).and("batch", [0_u64]))?;
-            reader.list::<Operation>(&ListPage::any_of("vendor", [0_u64]))?;
-            reader.list::<CustomerPayment>(&ListPage::any_of("outcome", [""]))?;
-            reader.list::<Vendor>(&ListPage::any_of("country", [""]))
+            reader.page(
+                &Query::any_of(LogLine::BY_ACTION, [("",)])
+                    .and(LogLine::BY_SHOP, [(0_u64,)])
+                    .and(LogLine::BY_BATCH, [(0_u64,)]),
+            )?;
+            reader.page(&Query::group(Operation::BY_VENDOR, (0_u64,)))?;
+            reader.page(&Query::group(CustomerPayment::BY_OUTCOME, (PaymentOutcome::Accepted,)))?;
+            reader.page(&Query::group(Vendor::BY_COUNTRY, ("",)))
         })
     };
     while let Err(StoreError::NotBuilt { .. }) = built() {

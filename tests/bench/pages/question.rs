@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use cashout::store::{Cursor, ListPage, Ordered, Query, StoreError, StoreReader, View};
+use cashout::store::{Cursor, Ordered, Query, StoreError, StoreReader, View};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Value;
 
 use super::dashboard::Served;
 use super::marketplace;
-use super::record_kinds::Shelf;
+use super::record_kinds::{Period, Shelf};
 use super::sqlite::Sql;
 
 /// Number of places of a list that are tried.
@@ -64,25 +64,18 @@ impl Question {
     }
 
     /// Returns the beginning and the end of the period.
-    fn period(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+    fn period(&self) -> Period {
         let ago = |days: i64| marketplace::now() - SignedDuration::from_hours(24 * days);
         (self.days.map(|(from, _)| ago(from)), self.days.map(|(_, to)| ago(to)))
     }
 
-    fn listing<R: Shelf>(&self) -> ListPage {
-        let (from, to) = self.period();
-        let mut listing = R::listing(&self.filters);
-        if let Some(from) = from {
-            listing = listing.from(from);
-        }
-        if let Some(to) = to {
-            listing = listing.to(to);
-        }
+    fn listing<R: Shelf>(&self, period: Period) -> Query<R> {
+        let listing = R::listing(&self.filters, period);
         if self.earliest_first { listing } else { listing.descending() }
     }
 
     /// Returns all variants of the question.
-    pub(super) fn asked<R: Shelf>(&self, served: &Served) -> Vec<Asked> {
+    pub(super) fn asked<R: Shelf>(&self, served: &Served) -> Vec<Asked<R>> {
         if let Start::Search(prefixes) = &self.start {
             let asked = |prefix: &String| Asked {
                 address: format!("/dashboard/{}?q={prefix}", page_of::<R>()),
@@ -91,10 +84,10 @@ impl Question {
             };
             return prefixes.iter().map(asked).collect();
         }
-        let whole = self.listing::<R>();
+        let whole = self.listing::<R>(self.period());
         let exact = {
             let whole = whole.clone();
-            served.store().read(|reader| reader.list::<R>(&whole)).unwrap().total_exact
+            served.store().read(|reader| reader.page(&whole)).unwrap().total_exact
         };
         let (from, to) = self.period();
         let micros = (from.map(Timestamp::as_microsecond), to.map(Timestamp::as_microsecond));
@@ -136,9 +129,10 @@ impl Question {
                 let place = |nth: i64| {
                     let hours = 24 * to + (from - to) * 24 * (nth * 37 % PLACES) / PLACES;
                     let at = marketplace::now() - SignedDuration::from_hours(hours);
-                    let listing = self.listing::<R>();
-                    let listing = if self.earliest_first { listing.from(at) } else { listing.to(at) };
-                    let page = served.store().read(|reader| reader.list_uncounted::<R>(&listing)).unwrap();
+                    let (from, to) = self.period();
+                    let period = if self.earliest_first { (Some(at), to) } else { (from, Some(at)) };
+                    let listing = self.listing::<R>(period);
+                    let page = served.store().read(|reader| reader.page_uncounted(&listing)).unwrap();
                     let last = page.items.last()?;
                     let after = Some((last.at().as_microsecond(), last.number()));
                     Some(Place { after, cursor: Some(page.next?), skip: 0 })
@@ -167,26 +161,26 @@ pub(super) struct Place {
 }
 
 /// One variant of a question.
-pub(super) struct Asked {
+pub(super) struct Asked<R> {
     pub(super) address: String,
-    ours: Ours,
+    ours: Ours<R>,
     pub(super) theirs: Sql,
 }
 
-enum Ours {
-    List(Box<ListPage>),
+enum Ours<R> {
+    List(Box<Query<R>>),
     Search(String),
 }
 
 /// Answer of our store: the records, the length of the whole list, and whether that is exact.
 pub(super) type Answer<R> = (Vec<R>, u64, bool);
 
-impl Asked {
+impl<R: Shelf> Asked<R> {
     /// Queries our store, as the pages do.
-    pub(super) fn ask<R: Shelf>(&self, served: &Served) -> Answer<R> {
+    pub(super) fn ask(&self, served: &Served) -> Answer<R> {
         let answer = served.store().read(|reader| match &self.ours {
             Ours::List(listing) => {
-                let page = reader.list::<R>(listing)?;
+                let page = reader.page(listing)?;
                 assert!(page.unreadable.is_empty());
                 Ok((page.items, page.total, page.total_exact))
             }
@@ -197,8 +191,8 @@ impl Asked {
 }
 
 fn search<R: Shelf>(reader: &StoreReader<'_>, prefix: &str) -> Result<Answer<R>, StoreError> {
-    let query = Query::group(R::SEARCH, ()).beginning_with(prefix).limit(MAX_FOUND);
-    let found = reader.keys::<R>(&query)?;
+    let query = Query::group(R::SEARCHED.unwrap(), ()).beginning_with(prefix).limit(MAX_FOUND);
+    let found = reader.keys(&query)?;
     let mut seen = BTreeSet::new();
     let mut records = Vec::new();
     for key in &found.keys {

@@ -5,9 +5,9 @@ use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
 use cashout::domain::operation::{Column, Operation, Status};
 use cashout::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus};
 use cashout::domain::vendor::{Vendor, WalletStatus};
-use cashout::jobs::BatchRecord;
+use cashout::jobs::{BatchRecord, BatchState};
 use cashout::logs::LogLine;
-use cashout::store::{ListPage, Record};
+use cashout::store::{Index, Query, Record};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 
@@ -19,9 +19,9 @@ pub(super) trait Shelf: Record {
     /// Columns that are filtered.
     const COLUMNS: &'static [&'static str];
     /// Sets of columns with a common index; the time and the key follow in each.
-    const INDEXES: &'static [&'static [&'static str]];
+    const COLUMN_SETS: &'static [&'static [&'static str]];
     /// The index of our store that serves a search.
-    const SEARCH: &'static str = "search";
+    const SEARCHED: Option<Index<Self, (), String>>;
 
     /// Returns the key.
     fn number(&self) -> Value;
@@ -31,8 +31,21 @@ pub(super) trait Shelf: Record {
     fn values(&self) -> Vec<Value>;
     /// Returns the texts by which a search finds the record.
     fn texts(&self) -> Vec<String>;
-    /// Returns the listing of our store for these filters, as the pages use it.
-    fn listing(filters: &[(&'static str, String)]) -> ListPage;
+    /// Returns the query of our store for these filters, as the pages use it.
+    fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self>;
+}
+
+/// Beginning and end of the time that is asked for.
+pub(super) type Period = (Option<Timestamp>, Option<Timestamp>);
+
+fn within<R: Record>(mut query: Query<R, Timestamp>, (from, to): Period) -> Query<R> {
+    if let Some(from) = from {
+        query = query.from(from);
+    }
+    if let Some(to) = to {
+        query = query.to(to);
+    }
+    query.in_any_order()
 }
 
 pub(super) fn integer(number: u64) -> Value {
@@ -54,8 +67,9 @@ fn columns_of(status: Status) -> [&'static str; 2] {
 
 impl Shelf for Operation {
     const TABLE: &'static str = "operations";
+    const SEARCHED: Option<Index<Self, (), String>> = Some(Self::SEARCH);
     const COLUMNS: &'static [&'static str] = &["transfer_status", "withdraw_status", "mirakl_id"];
-    const INDEXES: &'static [&'static [&'static str]] = &[
+    const COLUMN_SETS: &'static [&'static [&'static str]] = &[
         &[],
         &["transfer_status"],
         &["withdraw_status"],
@@ -81,7 +95,7 @@ impl Shelf for Operation {
         ids.iter().map(ToString::to_string).chain([self.voucher.to_lowercase()]).collect()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> ListPage {
+    fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self> {
         let known = |wanted: &str| Column::ALL.iter().any(|column| column.name() == wanted);
         let wanted = ["transfer_status", "withdraw_status"].map(|name| set(filters, name));
         assert!(wanted.iter().flatten().all(|name| known(name)));
@@ -90,19 +104,21 @@ impl Shelf for Operation {
         };
         let codes: Vec<i64> = Status::ALL.iter().filter(passes).map(|status| status.code()).collect();
         let by_status = wanted.iter().any(Option::is_some);
-        match set(filters, "mirakl_id").map(|id| id.parse::<u64>().unwrap()) {
-            Some(id) if by_status => ListPage::any_of("vendor", codes.into_iter().map(|code| (id, code))),
-            Some(id) => ListPage::any_of("vendor", [id]),
-            None if by_status => ListPage::any_of("status", codes),
-            None => ListPage::any_of("date", [()]),
-        }
+        let query = match set(filters, "mirakl_id").map(|id| id.parse::<u64>().unwrap()) {
+            Some(id) if by_status => Query::any_of(Self::BY_VENDOR, codes.into_iter().map(|code| (id, code))),
+            Some(id) => Query::group(Self::BY_VENDOR, (id,)),
+            None if by_status => Query::any_of(Self::BY_STATUS, codes),
+            None => Query::group(Self::BY_DATE, ()),
+        };
+        within(query, period)
     }
 }
 
 impl Shelf for Vendor {
     const TABLE: &'static str = "vendors";
+    const SEARCHED: Option<Index<Self, (), String>> = Some(Self::SEARCH);
     const COLUMNS: &'static [&'static str] = &["status", "wallet_status", "country"];
-    const INDEXES: &'static [&'static [&'static str]] =
+    const COLUMN_SETS: &'static [&'static [&'static str]] =
         &[&[], &["status"], &["wallet_status"], &["status", "wallet_status"], &["country"], &["country", "status"]];
 
     fn number(&self) -> Value {
@@ -122,7 +138,7 @@ impl Shelf for Vendor {
         ids.chain([self.login.to_lowercase()]).collect()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> ListPage {
+    fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self> {
         let (status, wallet) = (set(filters, "status"), set(filters, "wallet_status"));
         let groups = ["success", "warning"].into_iter().flat_map(|one| {
             let wallets = WalletStatus::ALL.into_iter().map(WalletStatus::name);
@@ -131,20 +147,22 @@ impl Shelf for Vendor {
         let groups = groups
             .filter(|(one, other)| status.is_none_or(|is| is == one) && wallet.is_none_or(|is| is == other))
             .collect::<Vec<_>>();
-        match set(filters, "country").map(ToOwned::to_owned) {
+        let query = match set(filters, "country").map(ToOwned::to_owned) {
             Some(country) => {
                 let groups = groups.into_iter().map(|(status, wallet)| (country.clone(), status, wallet));
-                ListPage::any_of("country", groups)
+                Query::any_of(Vendor::BY_COUNTRY, groups)
             }
-            None => ListPage::any_of("status", groups),
-        }
+            None => Query::any_of(Self::BY_STATUS, groups),
+        };
+        within(query, period)
     }
 }
 
 impl Shelf for LogLine {
     const TABLE: &'static str = "logs";
+    const SEARCHED: Option<Index<Self, (), String>> = None;
     const COLUMNS: &'static [&'static str] = &["level", "action", "mirakl_id", "batch"];
-    const INDEXES: &'static [&'static [&'static str]] =
+    const COLUMN_SETS: &'static [&'static [&'static str]] =
         &[&[], &["level"], &["action"], &["mirakl_id"], &["batch"], &["level", "action"], &["mirakl_id", "level"]];
 
     fn number(&self) -> Value {
@@ -164,24 +182,25 @@ impl Shelf for LogLine {
         Vec::new()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> ListPage {
+    fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self> {
         let number = |name| set(filters, name).map(|text| text.parse::<u64>().unwrap());
         let filter = cashout::logs::LogFilter {
             level: set(filters, "level").map(|name| LogLevel::named(name).unwrap()),
             action: set(filters, "action").map(ToOwned::to_owned),
             mirakl_id: number("mirakl_id"),
             batch: number("batch"),
-            from: None,
-            to: None,
+            from: period.0,
+            to: period.1,
         };
-        filter.listing()
+        filter.listing().in_any_order()
     }
 }
 
 impl Shelf for CustomerPayment {
     const TABLE: &'static str = "payments";
+    const SEARCHED: Option<Index<Self, (), String>> = Some(Self::SEARCH);
     const COLUMNS: &'static [&'static str] = &["outcome", "status", "test", "order_id"];
-    const INDEXES: &'static [&'static [&'static str]] =
+    const COLUMN_SETS: &'static [&'static [&'static str]] =
         &[&[], &["outcome"], &["status"], &["test"], &["order_id"], &["outcome", "test"]];
 
     fn number(&self) -> Value {
@@ -202,31 +221,32 @@ impl Shelf for CustomerPayment {
         vec![self.transaction_reference.to_lowercase(), Self::searched(&self.latest.order_id)]
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> ListPage {
+    fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self> {
         let order = set(filters, "order_id").map(Self::searched);
         let status = set(filters, "status").map(|status| status.parse::<u32>().unwrap());
         let is = |name, value: &str| set(filters, name).is_none_or(|wanted| wanted == value);
         let tests = [false, true].into_iter().filter(|test| is("test", &test.to_string()));
-        let outcomes = PaymentOutcome::ALL.into_iter().map(PaymentOutcome::name).filter(|name| is("outcome", name));
+        let outcomes = PaymentOutcome::ALL.into_iter().filter(|one| is("outcome", one.name()));
         let groups = outcomes.flat_map(|outcome| tests.clone().map(move |test| (outcome, test)));
-        match (order, status) {
-            (Some(order), _) => ListPage::any_of("order", [order]),
+        let query = match (order, status) {
+            (Some(order), _) => Query::any_of(CustomerPayment::BY_ORDER, [order]),
             (None, Some(status)) => {
                 let of_status = |(outcome, test)| (outcome, test, Some(status));
-                let outcome = PaymentStatus(status).outcome().name();
-                ListPage::any_of("outcome", groups.filter(|(one, _)| *one == outcome).map(of_status))
+                let outcome = PaymentStatus(status).outcome();
+                Query::any_of(CustomerPayment::BY_OUTCOME, groups.filter(|(one, _)| *one == outcome).map(of_status))
             }
-            (None, None) if filters.is_empty() => ListPage::any_of("date", [()]),
-            (None, None) => ListPage::any_of("outcome", groups),
-        }
+            (None, None) if filters.is_empty() => Query::group(Self::BY_DATE, ()),
+            (None, None) => Query::any_of(CustomerPayment::BY_OUTCOME, groups),
+        };
+        within(query, period)
     }
 }
 
 impl Shelf for Notification {
     const TABLE: &'static str = "notifications";
+    const SEARCHED: Option<Index<Self, (), String>> = Some(Self::BY_SUBJECT);
     const COLUMNS: &'static [&'static str] = &["kind", "state"];
-    const INDEXES: &'static [&'static [&'static str]] = &[&[], &["kind"], &["state"], &["kind", "state"]];
-    const SEARCH: &'static str = "subject";
+    const COLUMN_SETS: &'static [&'static [&'static str]] = &[&[], &["kind"], &["state"], &["kind", "state"]];
 
     fn number(&self) -> Value {
         integer(self.id)
@@ -244,23 +264,24 @@ impl Shelf for Notification {
         vec![self.subject.clone()]
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> ListPage {
+    fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self> {
         let (kind, state) = (set(filters, "kind"), set(filters, "state"));
         let groups = NotificationKind::ALL.into_iter().flat_map(|kind| {
             let states = NotificationState::ALL.into_iter();
-            states.map(move |state| (kind.name(), state.name()))
+            states.map(move |state| (kind, state))
         });
-        let passes = |(one, other): &(&str, &str)| {
-            kind.is_none_or(|kind| kind == *one) && state.is_none_or(|state| state == *other)
+        let passes = |(one, other): &(NotificationKind, NotificationState)| {
+            kind.is_none_or(|kind| kind == one.name()) && state.is_none_or(|state| state == other.name())
         };
-        ListPage::any_of("list", groups.filter(passes))
+        within(Query::any_of(Notification::BY_KIND, groups.filter(passes)), period)
     }
 }
 
 impl Shelf for BatchRecord {
     const TABLE: &'static str = "batches";
+    const SEARCHED: Option<Index<Self, (), String>> = None;
     const COLUMNS: &'static [&'static str] = &["command", "state"];
-    const INDEXES: &'static [&'static [&'static str]] = &[&[], &["command"], &["state"], &["command", "state"]];
+    const COLUMN_SETS: &'static [&'static [&'static str]] = &[&[], &["command"], &["state"], &["command", "state"]];
 
     fn number(&self) -> Value {
         integer(self.id)
@@ -278,13 +299,16 @@ impl Shelf for BatchRecord {
         Vec::new()
     }
 
-    fn listing(filters: &[(&'static str, String)]) -> ListPage {
-        let command = set(filters, "command").map(ToOwned::to_owned);
-        match (command, set(filters, "state").map(ToOwned::to_owned)) {
-            (None, None) => ListPage::all(),
-            (Some(command), None) => ListPage::any_of("command", [command]),
-            (None, Some(state)) => ListPage::any_of("state", [state]),
-            (Some(command), Some(state)) => ListPage::any_of("state", [state]).and("command", [command]),
+    fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self> {
+        assert_eq!(period, (None, None), "batches are not filtered by time");
+        let state = |name: &str| BatchState::ALL.into_iter().find(|state| state.name() == name).unwrap();
+        match (set(filters, "command"), set(filters, "state").map(state)) {
+            (None, None) => Query::all().in_any_order(),
+            (Some(command), None) => Query::group(Self::BY_COMMAND, command).in_any_order(),
+            (None, Some(state)) => Query::group(Self::BY_STATE, state).in_any_order(),
+            (Some(command), Some(state)) => {
+                Query::group(Self::BY_STATE, state).and(Self::BY_COMMAND, [command]).in_any_order()
+            }
         }
     }
 }

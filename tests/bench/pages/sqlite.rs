@@ -41,7 +41,7 @@ pub(super) fn create<R: Shelf>(connection: &Connection) {
 
 /// Creates the indexes, once the records are there.
 pub(super) fn index<R: Shelf>(connection: &Connection) {
-    for (nth, columns) in R::INDEXES.iter().enumerate() {
+    for (nth, columns) in R::COLUMN_SETS.iter().enumerate() {
         let columns = [*columns, &["at", "key"]].concat().join(", ");
         let table = R::TABLE;
         connection.execute_batch(&format!("CREATE INDEX {table}_{nth} ON {table} ({columns});")).unwrap();

@@ -23,8 +23,8 @@ const PATIENT_DAYS: usize = 10;
 
 impl Campaign {
     pub(super) fn records(&self) -> Vec<VoucherRecord> {
-        let query = Query::group("date", ()).limit(1_000);
-        self.world.context.store.read(|reader| reader.page::<VoucherRecord>(&query)).unwrap().items
+        let query = Query::group(VoucherRecord::BY_DATE, ()).limit(1_000);
+        self.world.context.store.read(|reader| reader.page(&query)).unwrap().items
     }
 
     /// Removes every obstacle.
