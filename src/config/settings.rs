@@ -9,11 +9,12 @@ use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::domain::voucher::VoucherSource;
 use crate::platform::secret::Secret;
+use crate::platform::variants::named;
 use crate::text::{Locale, Word};
 use std::borrow::Cow;
 
@@ -352,7 +353,9 @@ pub struct LogsConfig {
 }
 
 /// Severity of a log line, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray,
+)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LogLevel {
@@ -374,19 +377,9 @@ pub enum LogLevel {
     Emergency,
 }
 
-impl LogLevel {
-    /// All levels, ascending.
-    pub const ALL: [Self; 8] = [
-        Self::Debug,
-        Self::Info,
-        Self::Notice,
-        Self::Warning,
-        Self::Error,
-        Self::Critical,
-        Self::Alert,
-        Self::Emergency,
-    ];
+named!(pub LogLevel);
 
+impl LogLevel {
     /// Returns the number that stands for the level in the configuration.
     pub fn number(self) -> u16 {
         match self {
@@ -409,11 +402,6 @@ impl LogLevel {
     /// Returns the level of this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
-    }
-
-    /// Returns the name, in capitals.
-    pub fn name(self) -> &'static str {
-        self.into()
     }
 }
 

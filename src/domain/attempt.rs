@@ -11,10 +11,11 @@ mod reference;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
+use crate::platform::variants::named;
 use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
@@ -22,7 +23,7 @@ pub use notice_relation::{CLOCK_DIFFERENCE_LIMIT, NoticeRelation, is_known, is_l
 pub use reference::{ReferenceParts, prefix, reference, split_number};
 
 /// State of an attempt, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
@@ -41,16 +42,7 @@ pub enum AttemptState {
     Unknown,
 }
 
-impl AttemptState {
-    /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::Sending, Self::Requested, Self::Captured, Self::Refused, Self::Ended, Self::Unknown];
-
-    /// Returns the name used in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub AttemptState);
 
 /// One attempt with everything that its request carries, so that a repetition is identical to the byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,8 @@
 //!
 //! Pure.
 
+use strum::VariantArray;
+
 mod operations;
 mod refusals;
 #[cfg(test)]
@@ -10,6 +12,7 @@ mod tests;
 mod vendors;
 
 use crate::domain::refusal::Refusal;
+use crate::platform::variants::all;
 use crate::text::Texts;
 use crate::text::message::{Argument, Message};
 
@@ -17,7 +20,7 @@ pub use operations::{explain, explain_voucher};
 pub use vendors::{explain_document, explain_vendor};
 
 /// Party that has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 pub enum Actor {
     /// No party: progress is automatic.
     Nobody,
@@ -33,7 +36,7 @@ pub enum Actor {
 
 impl Actor {
     /// All parties.
-    pub const ALL: [Self; 5] = [Self::Nobody, Self::Marketplace, Self::Vendor, Self::HiPay, Self::Administrator];
+    pub const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
 
     /// Returns the name used in message ids.
     pub fn name(self) -> &'static str {

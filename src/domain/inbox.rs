@@ -7,14 +7,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+use crate::platform::variants::named;
 use crate::text::message::{self, Message};
 use crate::text::word_by_name;
 
 /// HiPay platform and subject of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationKind {
@@ -29,18 +30,10 @@ pub enum NotificationKind {
     Unknown,
 }
 
-impl NotificationKind {
-    /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Wallet, Self::Payment, Self::Settlement, Self::Unknown];
-
-    /// Returns the name used in filters and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub NotificationKind, pub NotificationState);
 
 /// Processing state of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationState {
@@ -60,15 +53,6 @@ pub enum NotificationState {
 }
 
 impl NotificationState {
-    /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::Received, Self::Waiting, Self::Applied, Self::Ignored, Self::Unmatched, Self::Unknown];
-
-    /// Returns the name used in filters and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
     /// Returns true while the notification still has to be processed.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Received | Self::Waiting)

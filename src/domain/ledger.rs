@@ -11,16 +11,17 @@ mod tests;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::domain::attempt::{ReferenceParts, TransactionState};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, PaymentKind};
+use crate::platform::variants::named;
 use crate::text::word_by_name;
 
 /// Relation of an entry of HiPay's ledger to the operations of this store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerMatch {
@@ -37,15 +38,7 @@ pub enum LedgerMatch {
     Unknown,
 }
 
-impl LedgerMatch {
-    /// All values.
-    pub const ALL: [Self; 5] = [Self::Matched, Self::Foreign, Self::Orphan, Self::Mismatch, Self::Unknown];
-
-    /// Returns the name used in JSON and in filters.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub LedgerMatch);
 
 /// One transaction as HiPay's list of an account's transactions shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+use crate::platform::variants::{all, named};
 use crate::text::message::{Argument, Message};
 use crate::text::{Word, word_by_name};
 
 /// One of the two payments in an operation's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentKind {
     /// Technical account to wallet.
@@ -21,7 +22,7 @@ pub enum PaymentKind {
 
 impl PaymentKind {
     /// Both kinds.
-    pub const ALL: [Self; 2] = [Self::Transfer, Self::Withdrawal];
+    pub const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
 
     /// Returns the word used in messages.
     pub fn word(self) -> &'static str {
@@ -33,7 +34,21 @@ impl PaymentKind {
 }
 
 /// Payee of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Beneficiary {
@@ -43,15 +58,7 @@ pub enum Beneficiary {
     Operator,
 }
 
-impl Beneficiary {
-    /// Both payees.
-    pub const ALL: [Self; 2] = [Self::Vendor, Self::Operator];
-
-    /// Returns the name used in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub Beneficiary);
 
 impl Word for PaymentKind {
     fn id(&self) -> Option<Cow<'static, str>> {

@@ -7,10 +7,11 @@ mod warning;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::platform::secret::Secret;
+use crate::platform::variants::named;
 use crate::text::word_by_name;
 
 pub use warning::{VendorPart, VendorProblem, Warning};
@@ -118,7 +119,7 @@ pub struct Vendor {
 }
 
 /// Status of the wallet account on the dashboard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum WalletStatus {
@@ -132,15 +133,7 @@ pub enum WalletStatus {
     NotIdentified,
 }
 
-impl WalletStatus {
-    /// All statuses.
-    pub const ALL: [Self; 4] = [Self::Created, Self::NotCreated, Self::Identified, Self::NotIdentified];
-
-    /// Returns the name used in filters and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub WalletStatus, pub DocumentStatus);
 
 impl Vendor {
     /// Makes a vendor for a shop that is seen for the first time.
@@ -299,7 +292,7 @@ pub enum DocumentValidation {
 }
 
 /// HiPay's status of an identification document, from its list of documents or from a notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum DocumentStatus {
     /// -1: a type that HiPay needs and has no document of.
@@ -319,10 +312,6 @@ pub enum DocumentStatus {
 }
 
 impl DocumentStatus {
-    /// All statuses.
-    pub const ALL: [Self; 7] =
-        [Self::Missing, Self::New, Self::Waiting, Self::Validated, Self::Refused, Self::Deleted, Self::Unknown];
-
     /// Converts HiPay's number (`status_code` of `GET /identification`).
     pub fn from_code(code: i64) -> Self {
         match code {
@@ -334,11 +323,6 @@ impl DocumentStatus {
             4 => Self::Deleted,
             _ => Self::Unknown,
         }
-    }
-
-    /// Returns the name used in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
     }
 }
 

@@ -9,12 +9,13 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::operation::{Beneficiary, Operation, Status};
+use crate::platform::variants::{all, named};
 use crate::text::message::{Message, msg};
 use crate::text::word_by_name;
 
@@ -169,7 +170,7 @@ impl Voucher {
 }
 
 /// Reason why a voucher has not produced operations yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum HeldBecause {
     /// A shop that is no vendor of ours, or has no wallet yet.
@@ -201,20 +202,7 @@ pub enum HeldBecause {
 
 impl HeldBecause {
     /// All reasons.
-    pub const ALL: [Self; 12] = [
-        Self::VendorUnknown,
-        Self::VendorDisabled,
-        Self::PaidInMirakl,
-        Self::BeforeFirstCycle,
-        Self::NotShown,
-        Self::OtherProvider,
-        Self::OtherType,
-        Self::CycleOpen,
-        Self::OutsideCycles,
-        Self::MayBeKnown,
-        Self::Settled,
-        Self::Unknown,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
 
     /// Returns the reason under which earlier releases handle it. They know five reasons, and retry each of them; a
     /// voucher that they would pay although it must not be paid from here is stored as if it had its operations.
@@ -315,7 +303,7 @@ pub struct VoucherRecord {
 }
 
 /// A person's choice on a voucher that has not produced operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum VoucherChoice {
@@ -326,13 +314,6 @@ pub enum VoucherChoice {
     /// A choice that this release does not know.
     #[serde(other)]
     Unknown,
-}
-
-impl VoucherChoice {
-    /// Returns the choice's word.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// A person's choice, with its author, time and reason.
@@ -350,7 +331,7 @@ pub struct VoucherNote {
 }
 
 /// State of a voucher, used by the filters of lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum VoucherState {
@@ -368,16 +349,7 @@ pub enum VoucherState {
     Gone,
 }
 
-impl VoucherState {
-    /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::Operations, Self::Held, Self::PaidElsewhere, Self::OutsideCycles, Self::NothingToPay, Self::Gone];
-
-    /// Returns the name used in JSON and in filters.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub VoucherState, pub VoucherChoice);
 
 impl VoucherRecord {
     /// Returns the id that people and scripts use: source, shop and number.

@@ -20,7 +20,7 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-pub use batch::command::Command;
+pub use batch::command::{BatchKind, Command};
 pub use batch::queue::{Enqueued, all_queued, dequeue, enqueue, enqueue_rest, last_whole_vendor_process, schedule};
 pub use batch::record::{BatchEnd, BatchRecord, BatchState, Failure, Subject, last_successes};
 pub use batch::run::{BatchProgress, BatchRun, Silent};

@@ -3,11 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::channel::AlertChannel;
 use super::digest::Digest;
 use crate::logs::AlertBatch;
+use crate::platform::variants::named;
 use crate::store::{AnyIndex, Index, Query, Record, StoreError, View, Writer};
 use crate::trouble::Trouble;
 
@@ -29,7 +30,7 @@ pub enum MailKind {
 }
 
 /// Delivery state of a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum MailState {
@@ -46,12 +47,7 @@ pub enum MailState {
     Unknown,
 }
 
-impl MailState {
-    /// Returns the name in filters, in JSON and in metrics.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub MailState);
 
 /// A mail. Its text is composed when it is sent, in the language and with the settings of that time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,3 +11,4 @@ pub(crate) mod random;
 pub mod release;
 pub mod secret;
 pub mod telemetry;
+pub(crate) mod variants;

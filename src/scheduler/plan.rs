@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::due::{Decision, Remembered, Schedule, jitter};
 use super::timetable::Timetable;
 use crate::config::Settings;
-use crate::jobs::{self, BatchRecord, Command, Context, GenerateArguments};
+use crate::jobs::{self, BatchKind, BatchRecord, Command, Context, GenerateArguments};
 use crate::store::{StoreError, View, Writer};
 
 /// Delay beyond which a batch counts as missed. Batches that were missed together run one after
@@ -18,14 +18,19 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
 
 /// The batches of a day, in the order in which missed ones are caught up: the results of HiPay's
 /// transfers are known before a withdrawal.
-const DAY: [&str; 5] =
-    ["vendor:process", "cashout:generate", "cashout:transfer", "cashout:transaction:status:sync", "cashout:withdraw"];
+const DAY: [BatchKind; 5] = [
+    BatchKind::VendorProcess,
+    BatchKind::CashoutGenerate,
+    BatchKind::CashoutTransfer,
+    BatchKind::TransactionStatusSync,
+    BatchKind::CashoutWithdraw,
+];
 
 /// The next run of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextRun {
-    /// The command's name.
-    pub command: &'static str,
+    /// The kind of the batch.
+    pub kind: BatchKind,
     /// Its cron expression, in `hipay.timezone`; empty if it is switched off.
     pub expression: String,
     /// Time of the run (UTC).
@@ -33,42 +38,42 @@ pub struct NextRun {
 }
 
 /// Returns the name of the document that holds a batch's schedule state.
-fn document(command: &str) -> String {
-    format!("schedule {command}")
+fn document(kind: BatchKind) -> String {
+    format!("schedule {}", kind.name())
 }
 
 /// Returns the currently configured schedules of all batches, in the order of a day.
-fn schedules(context: &Context, settings: &Settings) -> Vec<(&'static str, Schedule)> {
+fn schedules(context: &Context, settings: &Settings) -> Vec<(BatchKind, Schedule)> {
     let config = settings.get();
     let zone = &config.hipay.time_zone;
     let time_zone = zone.iana_name().unwrap_or("UTC");
     let created_at = context.store.created_at();
-    let schedule = |command| {
-        let cron = match command {
-            "vendor:process" => &config.schedule.vendor_process,
-            "cashout:generate" => &config.schedule.cashout_generate,
-            "cashout:transfer" => &config.schedule.cashout_transfer,
-            "cashout:withdraw" => &config.schedule.cashout_withdraw,
-            _ => &config.schedule.transaction_status_sync,
+    let schedule = |kind| {
+        let cron = match kind {
+            BatchKind::VendorProcess => &config.schedule.vendor_process,
+            BatchKind::CashoutGenerate => &config.schedule.cashout_generate,
+            BatchKind::CashoutTransfer => &config.schedule.cashout_transfer,
+            BatchKind::CashoutWithdraw => &config.schedule.cashout_withdraw,
+            BatchKind::TransactionStatusSync => &config.schedule.transaction_status_sync,
         };
         Schedule {
             expression: cron.as_ref().map(|cron| cron.as_str().to_owned()).unwrap_or_default(),
             time_zone: time_zone.to_owned(),
             timetable: cron.clone().map(|cron| Timetable::new(cron, zone.clone())),
-            jitter: jitter(created_at, command),
+            jitter: jitter(created_at, kind.name()),
         }
     };
-    DAY.into_iter().map(|command| (command, schedule(command))).collect()
+    DAY.into_iter().map(|kind| (kind, schedule(kind))).collect()
 }
 
 pub(super) async fn next_runs(context: &Context, settings: &Settings) -> Result<Vec<NextRun>, StoreError> {
     let (schedules, now) = (schedules(context, settings), context.clock.now());
     let look = move |reader: &crate::store::StoreReader<'_>| {
-        let next = schedules.into_iter().map(|(command, schedule)| {
-            let remembered = reader.get_document::<Remembered>(&document(command))?;
+        let next = schedules.into_iter().map(|(kind, schedule)| {
+            let remembered = reader.get_document::<Remembered>(&document(kind))?;
             let decision = schedule.decide(remembered.as_ref(), now);
             let at = if decision.due.is_some() { Some(now) } else { decision.next };
-            Ok(NextRun { command, expression: schedule.expression, at })
+            Ok(NextRun { kind, expression: schedule.expression, at })
         });
         next.collect()
     };
@@ -83,10 +88,10 @@ pub(super) async fn queue_what_is_due(
 ) -> Result<(Vec<BatchRecord>, Option<Timestamp>), StoreError> {
     let schedules = schedules(context, settings);
     let look = move |reader: &crate::store::StoreReader<'_>| {
-        let looked = schedules.into_iter().map(|(command, schedule)| {
-            let remembered = reader.get_document::<Remembered>(&document(command))?;
+        let looked = schedules.into_iter().map(|(kind, schedule)| {
+            let remembered = reader.get_document::<Remembered>(&document(kind))?;
             let decision = schedule.decide(remembered.as_ref(), now);
-            Ok(ScheduleCheck { command, changed: remembered.as_ref() != Some(&decision.remembered), decision })
+            Ok(ScheduleCheck { kind, changed: remembered.as_ref() != Some(&decision.remembered), decision })
         });
         Ok((looked.collect::<Result<Vec<_>, StoreError>>()?, jobs::all_queued(reader)?))
     };
@@ -101,7 +106,7 @@ pub(super) async fn queue_what_is_due(
 
 /// Result of checking one batch's schedule.
 struct ScheduleCheck {
-    command: &'static str,
+    kind: BatchKind,
     decision: Decision,
     /// True if the state differs from the persisted one.
     changed: bool,
@@ -115,35 +120,31 @@ fn remember(
     now: Timestamp,
 ) -> Result<Vec<BatchRecord>, StoreError> {
     let mut missed_before = None;
-    for ScheduleCheck { command, decision, .. } in looked {
-        writer.put_document(&document(command), &decision.remembered)?;
+    for ScheduleCheck { kind, decision, .. } in looked {
+        writer.put_document(&document(kind), &decision.remembered)?;
         let Some(due) = decision.due else { continue };
         let missed = now.duration_since(due) > LATE;
         let after = missed_before.filter(|_| missed);
-        match jobs::schedule(writer, scheduled(writer, command, now)?, due, after, now)? {
+        match jobs::schedule(writer, scheduled(writer, kind, now)?, due, after, now)? {
             Some(record) if missed => missed_before = Some(record.id),
             Some(_) => {}
-            None => tracing::info!(action = command, "is due, but still runs or waits: it is not run a second time"),
+            None => tracing::info!(action = kind.name(), "is due, but still runs or waits: it is not run again"),
         }
     }
     jobs::all_queued(writer)
 }
 
-/// Returns the command that the schedule runs for a batch.
-fn scheduled(view: &impl View, command: &str, now: Timestamp) -> Result<Command, StoreError> {
-    Ok(match command {
-        "vendor:process" => {
-            // Since the previous run, however old; all shops if there was none.
-            let before = jobs::last_whole_vendor_process(view, now)?.map(|record| record.started_at);
-            let since = before.map(|before| {
-                let day_ago = now.checked_sub(VENDORS_OF).unwrap_or(Timestamp::MIN);
-                before.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN).min(day_ago)
-            });
-            Command::VendorProcess { since }
-        }
-        "cashout:generate" => Command::CashoutGenerate(GenerateArguments::default()),
-        "cashout:transfer" => Command::CashoutTransfer,
-        "cashout:withdraw" => Command::CashoutWithdraw,
-        _ => Command::TransactionStatusSync,
-    })
+/// Returns the command that the schedule runs for a kind of batch.
+fn scheduled(view: &impl View, kind: BatchKind, now: Timestamp) -> Result<Command, StoreError> {
+    let mut since = None;
+    if kind == BatchKind::VendorProcess {
+        // Since the previous run, however old; all shops if there was none.
+        let before = jobs::last_whole_vendor_process(view, now)?.map(|record| record.started_at);
+        since = before.map(|before| {
+            let day_ago = now.checked_sub(VENDORS_OF).unwrap_or(Timestamp::MIN);
+            before.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN).min(day_ago)
+        });
+    }
+    let unused = |argument| StoreError::Defect(format!("{} has no argument {argument}", kind.name()));
+    kind.with(since, GenerateArguments::default()).map_err(unused)
 }

@@ -18,7 +18,7 @@ use super::view::{COUNTS, MAX_COUNTED, RecordPage, RowSource, fetch, number};
 
 /// A [`Query`](super::Query) without its types.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) struct ListPlan {
     /// Filters as requested; they mark the cursors of the list.
     pub(super) name: Vec<u8>,
     pub(super) filters: Vec<IndexFilter>,
@@ -46,7 +46,7 @@ pub(super) struct IndexFilter {
 /// Default number of rows of a page.
 const LIMIT: usize = 50;
 
-impl Plan {
+impl ListPlan {
     /// Makes the plan for every record.
     pub(super) fn all() -> Self {
         Self {
@@ -173,7 +173,7 @@ pub(super) type PageKeys = (Vec<Vec<u8>>, Option<Cursor>);
 pub(super) fn page<R: Record>(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    plan: &Plan,
+    plan: &ListPlan,
     counted: bool,
 ) -> Result<RecordPage<R>, StoreError> {
     let plan = &plan.found(source, collection)?;
@@ -195,7 +195,7 @@ pub(super) fn page<R: Record>(
 pub(super) fn keys(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    plan: &Plan,
+    plan: &ListPlan,
 ) -> Result<PageKeys, StoreError> {
     keys_of_page(source, collection, &plan.found(source, collection)?)
 }
@@ -203,7 +203,7 @@ pub(super) fn keys(
 fn keys_of_page(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    plan: &Plan,
+    plan: &ListPlan,
 ) -> Result<PageKeys, StoreError> {
     let nearer = plan.nearer(source, collection)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
@@ -234,12 +234,12 @@ fn keys_of_page(
 fn size_of(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    plan: &Plan,
+    plan: &ListPlan,
 ) -> Result<(u64, bool), StoreError> {
     if let Some(rows) = plan.kept_size() {
         return Ok((rows, true));
     }
-    let all = Plan { after: None, skip: 0, ..plan.clone() };
+    let all = ListPlan { after: None, skip: 0, ..plan.clone() };
     if let [filter] = all.filters.as_slice() {
         // No record is in two of the groups, so each group is counted by itself.
         let ruler = all.ruler(source, collection, filter)?;

@@ -47,7 +47,7 @@ pub use query::{AnyOrder, Cursor, Query};
 pub use record::{AnyIndex, Index, IndexEntry, IndexOptions, Record, Schema};
 pub(crate) use record::{DAY, QUARTER_OF_A_DAY};
 pub use size::Size;
-pub use view::{Keys, RecordPage, Slice, StoreReader, View, readable_record};
+pub use view::{Keys, RecordPage, RecordSlice, StoreReader, View, readable_record};
 pub use writer::Writer;
 
 use commit_time::Commits;

@@ -7,14 +7,14 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 use super::key::{Ordered, PrefixOf, after_prefix};
-use super::listing::{IndexFilter, Plan};
+use super::listing::{IndexFilter, ListPlan};
 use super::record::{Index, Record};
 use crate::platform::hex::{hex, unhex};
 
 /// Filters, order and size of a page of a list of `R`, whose order is that of `O`. All its indexes sort by the same
 /// value.
 pub struct Query<R, O = AnyOrder> {
-    pub(super) plan: Plan,
+    pub(super) plan: ListPlan,
     of: PhantomData<fn() -> (R, O)>,
 }
 
@@ -31,7 +31,7 @@ impl<R, O> Clone for Query<R, O> {
 impl<R: Record> Query<R, R::Key> {
     /// Makes a query for every record of the collection, by key.
     pub fn all() -> Self {
-        Self { plan: Plan::all(), of: PhantomData }
+        Self { plan: ListPlan::all(), of: PhantomData }
     }
 
     /// Names the index that counts the rows of a list of every record; it must have each record once.
@@ -62,7 +62,7 @@ impl<R: Record, O> Query<R, O> {
         S: Ordered<Kind = O>,
         P: Ordered<Kind: PrefixOf<G::Kind>>,
     {
-        Self { plan: Plan::all(), of: PhantomData }.and(index, groups)
+        Self { plan: ListPlan::all(), of: PhantomData }.and(index, groups)
     }
 
     /// Restricts the list to records that this index has in any of these groups as well.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::ops::{Bound, ControlFlow};
 
 use super::error::StoreError;
-use super::listing::{IndexFilter, Plan};
+use super::listing::{IndexFilter, ListPlan};
 use super::query::Span;
 use super::record::Collection;
 use super::view::{RowSource, primary};
@@ -171,7 +171,7 @@ pub(super) enum WalkEnd {
 pub(super) fn walk(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    plan: &Plan,
+    plan: &ListPlan,
     slice: usize,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
@@ -234,7 +234,7 @@ fn group_cursors<'a>(
 fn scan_merged(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    plan: &Plan,
+    plan: &ListPlan,
     mut cursors: Vec<GroupCursor<'_>>,
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
@@ -269,7 +269,7 @@ fn scan_merged(
 fn scan_one_group(
     source: &(impl RowSource + ?Sized),
     collection: &Collection,
-    plan: &Plan,
+    plan: &ListPlan,
     (filter, group): (&IndexFilter, &[u8]),
     mut visit: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<WalkEnd, StoreError> {
@@ -290,7 +290,7 @@ fn scan_one_group(
     Ok(end)
 }
 
-fn bounds(collection: &Collection, plan: &Plan) -> Result<Bounds, StoreError> {
+fn bounds(collection: &Collection, plan: &ListPlan) -> Result<Bounds, StoreError> {
     let mut way = Bounds {
         from: plan.from.clone().map_or(Bound::Unbounded, Bound::Included),
         to: plan.to.clone().map_or(Bound::Unbounded, Bound::Excluded),

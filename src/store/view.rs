@@ -65,7 +65,7 @@ pub struct RecordPage<R> {
 }
 
 /// The records of one page, and the query for the next one.
-pub type Slice<R, O> = (Vec<Result<R, StoreError>>, Option<Query<R, O>>);
+pub type RecordSlice<R, O> = (Vec<Result<R, StoreError>>, Option<Query<R, O>>);
 
 /// One slice of the keys of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,7 +195,7 @@ pub trait View: RowSource {
     }
 
     /// Reads the records of one page of a list, and returns the query for the next page.
-    fn slice<R: Record, O>(&self, query: Query<R, O>) -> Result<Slice<R, O>, StoreError> {
+    fn slice<R: Record, O>(&self, query: Query<R, O>) -> Result<RecordSlice<R, O>, StoreError> {
         let collection = self.schema().of::<R>()?;
         let (keys, next) = listing::keys(self, collection, &query.plan)?;
         let mut records = Vec::with_capacity(keys.len());

@@ -8,9 +8,10 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+use crate::platform::variants::named;
 use crate::text::Texts;
 use crate::text::message::Message;
 use crate::text::one_line;
@@ -178,7 +179,9 @@ pub struct StepTaken {
 }
 
 /// The steps of an attempt, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 #[schema(as = Step)]
 #[serde(rename_all = "snake_case")]
@@ -204,19 +207,16 @@ pub enum UpdateStep {
     Other,
 }
 
+named!(pub UpdateStep, pub UpdateOutcome);
+
 impl UpdateStep {
     /// Steps of an update in which all goes well, in their order.
     pub const FORWARD: [Self; 7] =
         [Self::Verify, Self::Preflight, Self::BackUp, Self::Drain, Self::Swap, Self::Trial, Self::GuardTrial];
-
-    /// Returns the outcome's name in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// The outcome of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[schema(as = Outcome)]
 #[serde(rename_all = "snake_case")]
@@ -232,13 +232,6 @@ pub enum UpdateOutcome {
     /// An outcome of a later release.
     #[serde(other)]
     Other,
-}
-
-impl UpdateOutcome {
-    /// Returns the outcome's name in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// A completed attempt: a line of the history.

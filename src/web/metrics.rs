@@ -17,7 +17,6 @@ use jiff::tz::TimeZone;
 
 use super::auth::{bearer, is_token};
 use super::limits::{bounded, outermost};
-use super::lists::BatchCommand;
 use super::peer::names_this_machine;
 use super::problem::Problem;
 use super::{Peer, Web};
@@ -26,7 +25,7 @@ use crate::domain::inbox::Notification;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Operation, Status};
 use crate::domain::vendor::Vendor;
-use crate::jobs::{self, BatchState, Context};
+use crate::jobs::{self, BatchKind, BatchState, Context};
 use crate::mail::Mail;
 use crate::platform::metrics as names;
 use crate::schema::day_of_number;
@@ -74,7 +73,7 @@ pub fn metrics_router(web: Web, address: SocketAddr) -> Router {
 
 /// Starts every counter at 0, for all labels that are known in advance.
 pub fn begin_metrics() {
-    let commands = BatchCommand::ALL.map(BatchCommand::name);
+    let commands = BatchKind::ALL.map(BatchKind::name);
     let ended =
         [BatchState::Done, BatchState::Partly, BatchState::Failed, BatchState::Interrupted].map(BatchState::name);
     names::begin(names::BATCHES, &[("command", &commands), ("state", &ended)]);
@@ -138,7 +137,7 @@ fn known(context: &Context) -> String {
         .filter(|trouble| trouble.level >= LogLevel::Error.number())
         .map(|trouble| trouble.key)
         .collect();
-    let batches = BatchCommand::ALL.map(|command| format!("batch:{}", command.name()));
+    let batches = BatchKind::ALL.map(|command| format!("batch:{}", command.name()));
     let all: BTreeSet<&str> = trouble::ALL
         .into_iter()
         .chain(batches.iter().map(String::as_str))
@@ -191,7 +190,7 @@ fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Res
 fn last_successes(reader: &StoreReader<'_>, text: &mut Gauges) -> Result<(), StoreError> {
     let known = jobs::last_successes(reader)?;
     text.begin(names::BATCH_LAST_SUCCESS);
-    for command in BatchCommand::ALL {
+    for command in BatchKind::ALL {
         let at = known.get(command.name()).map_or(0, |at| at.as_second());
         text.line(&[("command", command.name())], &at);
     }

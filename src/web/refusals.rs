@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::metrics::counter;
 use axum::http::StatusCode;
 use axum::response::Response;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::platform::metrics;
+use crate::platform::variants::named;
 
 /// Reason for refusing a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum Why {
     /// A missing or wrong signature.
@@ -24,9 +25,9 @@ pub(super) enum Why {
     TurnedAway,
 }
 
-impl Why {
-    const ALL: [Self; 4] = [Self::Forged, Self::Unreadable, Self::TooLarge, Self::TurnedAway];
+named!(pub(super) Why);
 
+impl Why {
     fn of(status: StatusCode) -> Option<Self> {
         match status {
             StatusCode::UNAUTHORIZED => Some(Self::Forged),
@@ -35,11 +36,6 @@ impl Why {
             status if status.is_success() => None,
             _ => Some(Self::TurnedAway),
         }
-    }
-
-    /// Returns the name in metrics and texts.
-    pub(super) fn name(self) -> &'static str {
-        self.into()
     }
 }
 

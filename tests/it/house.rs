@@ -104,6 +104,27 @@ fn no_two_types_have_one_name() {
     assert!(places.is_empty(), "{places:#?}");
 }
 
+/// Indexes are constants, and a record lists them: the store maintains no other.
+#[test]
+fn every_index_is_listed() {
+    let mut found = 0;
+    for file in SourceFile::all("src").into_iter().filter(|file| !file.is_test()) {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file.path)).unwrap();
+        for record in text.split("\nimpl ").filter(|part| part.contains(": Index<Self, ")) {
+            let of = record.split_whitespace().next().unwrap();
+            let listing = format!("impl Record for {of} {{");
+            let Some((_, listed)) = text.split_once(&listing) else { continue };
+            let listed = listed.split_once("\n}\n").unwrap().0;
+            for constant in record.split("const ").skip(1).filter(|part| part.contains(": Index<Self, ")) {
+                let name = constant.split_once(':').unwrap().0;
+                assert!(listed.contains(&format!("&Self::{name}")), "{}: {of}::{name} is not in INDEXES", file.path);
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 50, "only {found} indexes were found");
+}
+
 /// A collector of functions that are too long.
 #[derive(Default)]
 struct LongFunctions(Vec<(String, usize)>);

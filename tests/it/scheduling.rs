@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cashout::domain::operation::Status;
-use cashout::jobs::{BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
+use cashout::jobs::{BatchKind, BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
 use cashout::sandbox::{Endpoint, Fault, FaultKind, Moment, Remote, SandboxOptions};
 use cashout::scheduler::{Remembered, Stopping};
 use cashout::serve::Appliance;
@@ -296,7 +296,8 @@ async fn who_asks_while_it_runs_is_queued_and_who_asks_for_the_same_joins() {
     until(&world, &appliance, |all| all.iter().any(|one| one.command == SYNC && one.state().is_over())).await;
     // Due meanwhile: it is not run a second time. The minute shows that the due time was handled.
     world.clock.set(at("2026-11-12T09:01:00Z"));
-    let next = async || scheduler.next_runs().await.unwrap().into_iter().find(|one| one.command == "cashout:transfer");
+    let next =
+        async || scheduler.next_runs().await.unwrap().into_iter().find(|one| one.kind == BatchKind::CashoutTransfer);
     while next().await.unwrap().at.unwrap() < at("2026-11-12T10:00:00Z") {
         tokio::task::yield_now().await;
     }

@@ -8,7 +8,7 @@ use cashout::domain::inbox::{NotificationKind, NotificationState};
 use cashout::domain::operation::{Beneficiary, Column, PaymentKind, Status};
 use cashout::domain::payment::{PaymentOutcome, PaymentStatus};
 use cashout::domain::vendor::{DocumentStatus, WalletStatus};
-use cashout::jobs::{BatchState, Command};
+use cashout::jobs::{BatchKind, BatchState};
 use cashout::text::{Locale, Texts, Word};
 
 const LOCALES: [Locale; 2] = [Locale::English, Locale::French];
@@ -47,7 +47,7 @@ fn everything_has_a_word_in_both_languages() {
         let texts = Texts::of(Some(locale));
         let banks: BTreeSet<_> = (0..4).map(|code| texts.bank_status(code)).collect();
         assert_eq!(banks.len(), 4);
-        for command in Command::NAMES {
+        for command in BatchKind::ALL.map(BatchKind::name) {
             assert!(!texts.command(command).contains(':'), "{command}");
         }
         for status in ["success", "warning"] {
@@ -73,7 +73,7 @@ fn english_says_it_in_the_words_of_the_product() {
     }
     assert_eq!(texts.word(&PaymentStatus(777)), "777");
     assert_eq!((texts.vendor_status("success"), texts.vendor_status("warning")), ("success".into(), "warning".into()));
-    let commands = Command::NAMES.map(|name| texts.command(name));
+    let commands = BatchKind::ALL.map(|kind| texts.command(kind.name()));
     assert_eq!(
         commands.split_last().unwrap().1,
         ["Wallet account creation", "Generate operations", "Transfer", "Withdraw"]

@@ -9,14 +9,14 @@ use super::run_on::{CYCLE_DAYS, Outside};
 use crate::cli::Failed;
 use crate::domain::cycle::Calendar;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
-use crate::jobs::{self, BatchRecord, BatchState};
+use crate::jobs::{self, BatchKind, BatchRecord, BatchState};
 use crate::scheduler::Scheduler;
 use crate::serve::Appliance;
 use crate::store::{Query, StoreError, StoreReader, View};
 
 /// The batches that time stops for, in the days after a cycle and on quiet days. Other batches run at these stops.
-const BUSY: [&str; 3] = ["cashout:generate", "cashout:transfer", "cashout:withdraw"];
-const QUIET: [&str; 1] = ["cashout:withdraw"];
+const BUSY: [BatchKind; 3] = [BatchKind::CashoutGenerate, BatchKind::CashoutTransfer, BatchKind::CashoutWithdraw];
+const QUIET: [BatchKind; 1] = [BatchKind::CashoutWithdraw];
 /// Number of days after a cycle with many payments.
 const BUSY_DAYS: i64 = 3;
 /// Time before a batch at which notifications are handled, so that they are done when it starts.
@@ -34,7 +34,7 @@ pub(super) async fn jump_to(appliance: &Appliance, outside: &mut Outside<'_>, en
         }
         let runs = appliance.web().scheduler.next_runs().await?;
         let stops = if is_busy_day(&calendar(&CYCLE_DAYS), now) { BUSY.as_slice() } else { QUIET.as_slice() };
-        let due = runs.iter().filter(|run| stops.contains(&run.command)).filter_map(|run| run.at).min();
+        let due = runs.iter().filter(|run| stops.contains(&run.kind)).filter_map(|run| run.at).min();
         let next = due.unwrap_or(end).min(end);
         clock.set(next.checked_sub(AHEAD).unwrap_or(next).max(now));
         outside.up_to(clock.now()).await?;

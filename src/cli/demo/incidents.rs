@@ -2,11 +2,13 @@
 //! it. Finance pays by hand, another provider pays, Mirakl corrects or removes a voucher, HiPay reverses a payment.
 
 use jiff::{SignedDuration, Timestamp};
+use strum::VariantArray;
 
 use crate::domain::cycle::Cycle;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Beneficiary, Hold, Operation, OperationChoice};
 use crate::jobs::{self, Context, JobError};
+use crate::platform::variants::all;
 use crate::sandbox::shops::{Market, is_in_trouble, open};
 use crate::sandbox::{
     Ending, Endpoint, EntryState, HipayModel, Kind, Life, MiraklModel, OtherPayment, Place, Refusal, Sandbox, Until,
@@ -34,7 +36,7 @@ pub(super) const INCIDENT_SHOPS: usize = 8;
 const ATTEMPTS: u32 = 9;
 
 /// An incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 enum Incident {
     /// Finance pays by hand, and marks the voucher in Mirakl.
     PaidByHand,
@@ -75,26 +77,7 @@ enum Incident {
 }
 
 impl Incident {
-    const ALL: [Self; 18] = [
-        Self::PaidByHand,
-        Self::OtherProvider,
-        Self::Corrected,
-        Self::Vanished,
-        Self::Settled,
-        Self::HeldByPerson,
-        Self::SmallerPayment,
-        Self::Remainder,
-        Self::FailsAlways,
-        Self::UnknownWord,
-        Self::MayBePaid,
-        Self::PaidTwice,
-        Self::OutsideCycles,
-        Self::VanishedOutside,
-        Self::Elsewhere,
-        Self::PaidBefore,
-        Self::SettledTooEarly,
-        Self::ListUnreadable,
-    ];
+    const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
 
     /// The incidents whose shop opens after its voucher was made.
     const WITH_OWN_SHOP: [Self; 3] = [Self::MayBePaid, Self::PaidTwice, Self::ListUnreadable];

@@ -1,10 +1,13 @@
 //! Reasons why an operation is held or its payment not sent, in a form that can be rendered in any language.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 use utoipa::ToSchema;
 
+use crate::platform::variants::all;
+
 /// Reason for which a person has to look before an operation is paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
     /// A payment under our reference or id at HiPay that is not the one we meant.
@@ -45,24 +48,7 @@ pub enum Hold {
 
 impl Hold {
     /// All reasons.
-    pub const ALL: [Self; 16] = [
-        Self::OtherPayment,
-        Self::Revoked,
-        Self::ExecutedAfterAll,
-        Self::PaidInMirakl,
-        Self::LedgerUnread,
-        Self::SeveralPayments,
-        Self::PossiblePayment,
-        Self::OtherProvider,
-        Self::AmountChanged,
-        Self::VoucherGone,
-        Self::OutcomeUnknown,
-        Self::TooManyAttempts,
-        Self::ByPerson,
-        Self::Settled,
-        Self::Remainder,
-        Self::Unknown,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
 
     /// Returns true for a person's decision: no run and no notice ends or replaces it.
     pub fn is_decided(self) -> bool {
@@ -85,7 +71,7 @@ impl Hold {
 }
 
 /// Reason why a payment was not even sent: a requirement that an account does not meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Unready {
     /// A wallet that HiPay does not know.
@@ -107,13 +93,5 @@ pub enum Unready {
 
 impl Unready {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
-        Self::WalletUnknown,
-        Self::OtherWallet,
-        Self::NotIdentified,
-        Self::BankDetailsNotValidated,
-        Self::NoAccountInCurrency,
-        Self::MoneyKept,
-        Self::Unknown,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
 }

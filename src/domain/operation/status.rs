@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::domain::attempt::TransactionState;
 use crate::domain::payment_kind::PaymentKind;
+use crate::platform::variants::named;
 use crate::text::Word;
 use crate::text::message::{Message, msg};
 
@@ -77,6 +78,11 @@ impl Status {
         Self::WithdrawPaymentBlocked,
     ];
 
+    /// Returns the name in the product's documentation.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// Statuses that a transfer run processes, in this order.
     pub const TRANSFER_PAYABLE: [Self; 4] =
         [Self::TransferNegative, Self::TransferFailed, Self::Created, Self::TransferVendorDisabled];
@@ -131,11 +137,6 @@ impl Status {
             || Self::WITHDRAW_PAYABLE.contains(&self)
             || Self::TRANSFER_SENT.contains(&self)
             || Self::WITHDRAW_SENT.contains(&self)
-    }
-
-    /// Returns the name in the product's documentation.
-    pub fn name(self) -> &'static str {
-        self.into()
     }
 
     /// Returns true if the operation was not paid for a reason that someone may want to look into: KO in the dashboard.
@@ -200,7 +201,7 @@ impl<'de> Deserialize<'de> for Status {
 }
 
 /// One of the two status columns of the dashboard, with the names that its filters use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
@@ -228,22 +229,9 @@ pub enum Column {
     InvalidAmount,
 }
 
-impl Column {
-    /// All values.
-    pub const ALL: [Self; 11] = [
-        Self::None,
-        Self::Ok,
-        Self::Requested,
-        Self::Sending,
-        Self::Failed,
-        Self::InsufficientFunds,
-        Self::Canceled,
-        Self::VendorDisabled,
-        Self::PaymentBlocked,
-        Self::Adjusted,
-        Self::InvalidAmount,
-    ];
+named!(pub Column);
 
+impl Column {
     /// Returns true for each KO.
     pub fn is_failure(self) -> bool {
         match self {
@@ -270,11 +258,6 @@ impl Column {
             Self::Adjusted => "OK (adjusted)",
             Self::InvalidAmount => "OK (nothing to pay)",
         }
-    }
-
-    /// Returns the name used in filters and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+use crate::platform::variants::named;
 use crate::text::Word;
 use crate::text::message::{Message, msg};
 use crate::text::word_by_name;
@@ -18,7 +19,21 @@ use std::borrow::Cow;
 pub struct PaymentStatus(pub u32);
 
 /// Meaning of a status for a merchant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentOutcome {
@@ -34,15 +49,7 @@ pub enum PaymentOutcome {
     Unknown,
 }
 
-impl PaymentOutcome {
-    /// All outcomes.
-    pub const ALL: [Self; 5] = [Self::Accepted, Self::Pending, Self::Declined, Self::Disputed, Self::Unknown];
-
-    /// Returns the name used in filters and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
+named!(pub PaymentOutcome);
 
 impl PaymentStatus {
     /// Returns HiPay's name for the status; `None` for an unknown number.

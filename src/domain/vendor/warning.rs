@@ -1,13 +1,14 @@
 //! Problems that a run finds with a vendor, in a form that can be rendered in any language.
 
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::domain::refusal::Refusal;
+use crate::platform::variants::named;
 use crate::text::message::{self, Message};
 
 /// Kind of a problem with a vendor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 #[serde(rename_all = "snake_case")]
 pub enum VendorProblem {
@@ -70,39 +71,9 @@ pub enum VendorProblem {
     Unknown,
 }
 
-impl VendorProblem {
-    /// All kinds.
-    pub const ALL: [Self; 28] = [
-        Self::NoEmail,
-        Self::UnknownCountry,
-        Self::EmailTaken,
-        Self::EmailOfMarketplace,
-        Self::WalletOfOtherShop,
-        Self::SeveralWallets,
-        Self::WalletNotSettled,
-        Self::WalletGone,
-        Self::WalletReplaced,
-        Self::EmailNotChanged,
-        Self::CallbackNotChanged,
-        Self::DocumentFile,
-        Self::DocumentNotSent,
-        Self::DocumentContent,
-        Self::DocumentBack,
-        Self::DocumentsNotListed,
-        Self::BankDetailsUnread,
-        Self::NoBankDetails,
-        Self::IbanWrong,
-        Self::BicWrong,
-        Self::NoBankProof,
-        Self::BankProofUsed,
-        Self::BankProofUnread,
-        Self::BankProofContent,
-        Self::BankDetailsNotTaken,
-        Self::MiraklNotChanged,
-        Self::BlockedByOthers,
-        Self::Unknown,
-    ];
+named!(pub VendorProblem);
 
+impl VendorProblem {
     /// Returns the part of a vendor that the kind concerns; `None` for an unknown kind.
     pub fn part(self) -> Option<VendorPart> {
         Some(match self {
@@ -135,11 +106,6 @@ impl VendorProblem {
             | Self::BlockedByOthers => VendorPart::BankDetails,
             Self::Unknown => return None,
         })
-    }
-
-    /// Returns the name used in message ids.
-    pub fn name(self) -> &'static str {
-        self.into()
     }
 }
 

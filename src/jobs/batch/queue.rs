@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::jobs::batch::record::NewBatch;
-use crate::jobs::{BatchRecord, BatchState, Command, JobError};
+use crate::jobs::{BatchKind, BatchRecord, BatchState, Command, JobError};
 use crate::store::{Query, Store, StoreError, View, Writer, readable_record};
 use crate::text::message::msg;
 
@@ -121,7 +121,9 @@ pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Opt
         let gapless = record.scheduled_for.is_some() || record.arguments.is_empty();
         matches!(record.state(), BatchState::Done | BatchState::Partly) && gapless
     };
-    for record in view.records(Query::group(BatchRecord::BY_COMMAND, "vendor:process").to(now).descending()) {
+    for record in
+        view.records(Query::group(BatchRecord::BY_COMMAND, BatchKind::VendorProcess.name()).to(now).descending())
+    {
         if let Some(record) = readable_record(record)?.filter(whole) {
             return Ok(Some(record));
         }

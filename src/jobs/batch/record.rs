@@ -6,19 +6,20 @@ use ::metrics::counter;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::domain::money::Amount;
 use crate::jobs::batch::run::BatchRun;
 use crate::jobs::{Command, Context, JobError};
 use crate::platform::metrics;
+use crate::platform::variants::named;
 use crate::store::{AnyIndex, Index, Ordered, Query, Record, Store, StoreError, View, Writer};
 use crate::text::message::{self, Message, msg};
 use crate::text::word_by_name;
 
 /// State of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
@@ -39,19 +40,12 @@ pub enum BatchState {
     Unknown,
 }
 
-impl BatchState {
-    /// All states.
-    pub const ALL: [Self; 7] =
-        [Self::Queued, Self::Running, Self::Done, Self::Partly, Self::Failed, Self::Interrupted, Self::Unknown];
+named!(pub BatchState);
 
+impl BatchState {
     /// Returns true for a final state.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Partly | Self::Failed | Self::Interrupted)
-    }
-
-    /// Returns the name in filters and in JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
     }
 }
 

@@ -20,14 +20,14 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::extract::{Body, OptionalBody};
-use crate::jobs::{BatchRecord, Command, Enqueued, GenerateArguments};
+use crate::jobs::{BatchKind, BatchRecord, Command, Enqueued, GenerateArguments};
 use crate::scheduler::{BatchStage, Ending, LiveBatch, LiveBatches, Stopping};
 use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::{Caller, Origin};
 use crate::web::lists::{
-    self, BatchCommand, BatchDetail, BatchFilter, BatchItem, List, ListFilter, ListQuery, Moment, PageParams, moment,
+    self, BatchDetail, BatchFilter, BatchItem, List, ListFilter, ListQuery, Moment, PageParams, moment,
 };
 use crate::web::path::Id;
 use crate::web::problem::{Problem, ProblemBody, ProblemKind};
@@ -45,7 +45,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchRequest {
     /// Command to run.
-    command: BatchCommand,
+    command: BatchKind,
     /// Earliest update of the shops to process: a day or an instant, inclusive. Only for `vendor:process`.
     #[serde(default)]
     #[schema(schema_with = moment)]
@@ -120,7 +120,6 @@ pub struct StopResult {
 /// Lists the batches, latest first.
 #[utoipa::path(get, path = "/batches", params(PageParams, BatchFilter), responses(
     (status = 200, body = List<BatchItem>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn batches(
     State(web): State<Web>,
@@ -146,7 +145,6 @@ fn show_progress(item: &mut BatchItem, live: &LiveBatches) {
 /// joins it.
 #[utoipa::path(post, path = "/batches", operation_id = "ask", request_body = BatchRequest, responses(
     (status = 202, body = EnqueuedBatch),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn enqueue(
@@ -171,7 +169,6 @@ pub(super) async fn enqueue(
 /// Shows one batch.
 #[utoipa::path(get, path = "/batches/{id}", params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = BatchDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn batch(State(web): State<Web>, Id(id): Id) -> Result<Json<BatchDetail>, Problem> {
     let mut batch = BatchDetail::from(known_batch(&web, id).await?);
@@ -183,7 +180,6 @@ pub(super) async fn batch(State(web): State<Web>, Id(id): Id) -> Result<Json<Bat
 #[utoipa::path(post, path = "/batches/{id}/stop", request_body = Option<StopRequest>,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = StopResult),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn stop(
@@ -221,7 +217,6 @@ async fn known_batch(web: &Web, id: u64) -> Result<BatchRecord, Problem> {
 /// running while this process stops (`running`).
 #[utoipa::path(get, path = "/batches/events", responses(
     (status = 200, body = String, content_type = "text/event-stream"),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn events(
     State(web): State<Web>,

@@ -59,7 +59,6 @@ impl From<check::Finding> for CheckFinding {
 /// Checks the installation: the store's owner, the address for notifications, Mirakl, HiPay and the mail server.
 #[utoipa::path(post, path = "/check", request_body = Option<CheckRequest>, responses(
     (status = 200, body = CheckResult),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn check(

@@ -40,7 +40,6 @@ pub(super) struct Acceptance {
 #[utoipa::path(post, path = "/operations/{id}/retry", request_body = Option<ChoiceReason>,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn retry(
@@ -56,7 +55,6 @@ pub(super) async fn retry(
 #[utoipa::path(post, path = "/operations/{id}/hold", request_body = ChoiceReason,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn hold(
@@ -72,7 +70,6 @@ pub(super) async fn hold(
 #[utoipa::path(post, path = "/operations/{id}/release", request_body = Option<ChoiceReason>,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn release(
@@ -88,7 +85,6 @@ pub(super) async fn release(
 #[utoipa::path(post, path = "/operations/{id}/settle", request_body = ChoiceReason,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn settle(
@@ -106,7 +102,6 @@ pub(super) async fn settle(
 #[utoipa::path(post, path = "/operations/{id}/accept", request_body = Acceptance,
     params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn accept(

@@ -17,7 +17,7 @@ use crate::store::{Record, View};
 use crate::text::message::{Message, msg};
 use crate::web::Web;
 use crate::web::path::{Id, Name};
-use crate::web::problem::{Problem, ProblemBody};
+use crate::web::problem::Problem;
 
 type ListAnswer<T> = Result<Json<List<T>>, Problem>;
 
@@ -30,7 +30,6 @@ async fn record<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R
 /// Lists the vendors, latest change first.
 #[utoipa::path(get, path = "/vendors", params(Paging, VendorFilter), responses(
     (status = 200, body = List<VendorItem>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn vendors(
     State(web): State<Web>,
@@ -42,7 +41,6 @@ pub(super) async fn vendors(
 /// Returns a vendor.
 #[utoipa::path(get, path = "/vendors/{mirakl_id}", params(("mirakl_id" = u64, Path, description = "Store ID in Mirakl")), responses(
     (status = 200, body = VendorDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<Json<VendorDetail>, Problem> {
     Ok(Json(record::<Vendor>(&web, mirakl_id, msg!("problem-no-vendor")).await?.into()))
@@ -51,7 +49,6 @@ pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<
 /// Lists the operations (transfers and withdrawals), latest change first.
 #[utoipa::path(get, path = "/operations", params(Paging, OperationFilter), responses(
     (status = 200, body = List<OperationItem>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn operations(
     State(web): State<Web>,
@@ -63,7 +60,6 @@ pub(super) async fn operations(
 /// Exports all operations that pass the filters as CSV.
 #[utoipa::path(get, path = "/operations.csv", params(Ordering, OperationFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn operations_csv(
     State(web): State<Web>,
@@ -75,7 +71,6 @@ pub(super) async fn operations_csv(
 /// Returns an operation with its whole history.
 #[utoipa::path(get, path = "/operations/{id}", params(("id" = u64, Path, description = "Our own number")), responses(
     (status = 200, body = OperationDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
     Ok(Json(record::<Operation>(&web, id, msg!("problem-no-operation")).await?.into()))
@@ -84,7 +79,6 @@ pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json
 /// Lists HiPay's ledger as it was last read, latest transaction first.
 #[utoipa::path(get, path = "/transactions", params(Paging, TransactionFilter), responses(
     (status = 200, body = List<TransactionItem>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn transactions(
     State(web): State<Web>,
@@ -96,7 +90,6 @@ pub(super) async fn transactions(
 /// Lists customers' payments, latest change first.
 #[utoipa::path(get, path = "/payments", params(Paging, PaymentFilter), responses(
     (status = 200, body = List<PaymentItem>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn payments(
     State(web): State<Web>,
@@ -108,7 +101,6 @@ pub(super) async fn payments(
 /// Returns a payment with its history.
 #[utoipa::path(get, path = "/payments/{transaction_reference}", params(("transaction_reference" = String, Path, description = "HiPay's number of the payment")), responses(
     (status = 200, body = PaymentDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn payment(
     State(web): State<Web>,
@@ -120,7 +112,6 @@ pub(super) async fn payment(
 /// Lists HiPay's notifications, processed or waiting, latest first.
 #[utoipa::path(get, path = "/notifications", params(Paging, NotificationFilter), responses(
     (status = 200, body = List<NotificationItem>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn notifications(
     State(web): State<Web>,
@@ -130,10 +121,7 @@ pub(super) async fn notifications(
 }
 
 /// Lists the lines of the log, latest first.
-#[utoipa::path(get, path = "/logs", params(PageParams, LogListFilter), responses(
-    (status = 200, body = List<LogItem>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/logs", params(PageParams, LogListFilter), responses((status = 200, body = List<LogItem>)))]
 pub(super) async fn logs(
     State(web): State<Web>,
     ListQuery(turning, filter): ListQuery<LogListFilter, PageParams>,
@@ -144,7 +132,6 @@ pub(super) async fn logs(
 /// Exports all log lines that pass the filters as CSV.
 #[utoipa::path(get, path = "/logs.csv", params(Ordering, LogListFilter), responses(
     (status = 200, body = String, content_type = "text/csv"),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn logs_csv(
     State(web): State<Web>,

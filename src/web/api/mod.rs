@@ -24,10 +24,11 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::auth;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use super::{COOKIE, Web, lists, not_allowed};
 
 /// Published description of the API, which a test compares with [`description`].
@@ -98,29 +99,14 @@ pub fn description() -> String {
 #[openapi(
     info(title = "cashout", version = "1", description = "What cashout knows of vendors, operations, payments and itself."),
     servers((url = "/api/v1")),
-    paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation, choices::retry, choices::hold, choices::release, choices::settle, choices::accept,
-        vouchers::vouchers,
-        vouchers::release,
-        vouchers::settle,
-        listings::transactions,
-        listings::payments,
-        listings::payment,
-        listings::notifications,
-        listings::logs,
-        listings::logs_csv,
-        batches::batches,
-        batches::enqueue,
-        batches::events,
-        batches::batch,
-        batches::stop,
-        check::check,
-        wallet::set_wallet,
-        troubles::troubles,
-        update::update,
-        update::install,
-        update::check,
-        update::request,
-        settings::settings, settings::change_settings),
+    paths(listings::vendors, listings::vendor, listings::operations, listings::operations_csv, listings::operation,
+        choices::retry, choices::hold, choices::release, choices::settle, choices::accept, vouchers::vouchers,
+        vouchers::release, vouchers::settle, listings::transactions, listings::payments, listings::payment,
+        listings::notifications, listings::logs, listings::logs_csv, batches::batches, batches::enqueue,
+        batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, troubles::troubles,
+        update::update, update::install, update::check, update::request, settings::settings,
+        settings::change_settings),
+    components(schemas(ProblemBody)),
     modifiers(&Doors),
     security(("token" = []), ("session" = []))
 )]
@@ -137,5 +123,13 @@ impl Modify for Doors {
             the header X-CSRF-Token with the token of a page too, and an operator.";
         let session = ApiKeyValue::with_description(COOKIE, session);
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+        // Every call can be refused.
+        let problem = Content::new(Some(Ref::from_schema_name("ProblemBody")));
+        let problem = ResponseBuilder::new().content("application/problem+json", problem).build();
+        for item in description.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post, &mut item.patch].into_iter().flatten() {
+                operation.responses.responses.insert("4XX".to_owned(), problem.clone().into());
+            }
+        }
     }
 }

@@ -71,10 +71,7 @@ impl Changes {
 }
 
 /// Lists the settings that can be changed.
-#[utoipa::path(get, path = "/settings", responses(
-    (status = 200, body = SettingsBody),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/settings", responses((status = 200, body = SettingsBody)))]
 pub(super) async fn settings(State(web): State<Web>) -> Json<SettingsBody> {
     Json(current_settings(&web.settings.get()))
 }
@@ -84,7 +81,6 @@ pub(super) async fn settings(State(web): State<Web>) -> Json<SettingsBody> {
 /// All values are checked before any is written.
 #[utoipa::path(patch, path = "/settings", operation_id = "change", request_body = Changes, responses(
     (status = 200, body = SettingsBody),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn change_settings(

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use crate::config::LogLevel;
 use crate::trouble::Trouble;
 use crate::web::Web;
-use crate::web::problem::ProblemBody;
 
 /// An open trouble.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,10 +47,7 @@ impl From<Trouble> for TroubleItem {
 /// Lists the open troubles.
 ///
 /// The beginning and the end of each is reported by mail and on the channels of `alert.*`.
-#[utoipa::path(get, path = "/troubles", responses(
-    (status = 200, body = OpenTroubles),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/troubles", responses((status = 200, body = OpenTroubles)))]
 pub(super) async fn troubles(State(web): State<Web>) -> Json<OpenTroubles> {
     let items: Vec<TroubleItem> = web.context.troubles.open().into_iter().map(TroubleItem::from).collect();
     Json(OpenTroubles { total: items.len(), items })

@@ -93,10 +93,7 @@ impl NewerRelease {
 }
 
 /// Returns the running release and the newer ones.
-#[utoipa::path(get, path = "/update", responses(
-    (status = 200, body = Update),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/update", responses((status = 200, body = Update)))]
 pub(super) async fn update(State(web): State<Web>) -> Result<Json<Update>, Problem> {
     status(&web).await.map(Json)
 }
@@ -116,7 +113,6 @@ pub(super) struct NewUpdate {
 /// it.
 #[utoipa::path(post, path = "/update", request_body = NewUpdate, responses(
     (status = 202, body = Update),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn install(
@@ -134,7 +130,6 @@ pub(super) async fn install(
 /// Looks for newer releases now.
 #[utoipa::path(post, path = "/update/check", responses(
     (status = 200, body = Update),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn check(State(web): State<Web>, Operator(caller): Operator) -> Result<Json<Update>, Problem> {
@@ -148,7 +143,6 @@ pub(super) async fn check(State(web): State<Web>, Operator(caller): Operator) ->
 /// Only the command line may insist, name a package on this machine's disk, or go back to the previous release.
 #[utoipa::path(post, path = "/update/request", request_body = ReleaseRequest, responses(
     (status = 200, body = Releases),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn request(

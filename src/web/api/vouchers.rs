@@ -29,7 +29,6 @@ pub(super) struct Choice {
 /// Lists the vouchers, latest first.
 #[utoipa::path(get, path = "/vouchers", params(Paging, VoucherFilter), responses(
     (status = 200, body = List<VoucherDetail>),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn vouchers(
@@ -45,7 +44,6 @@ pub(super) async fn vouchers(
 #[utoipa::path(post, path = "/vouchers/{id}/release", request_body = Choice,
     params(("id" = String, Path, description = "As the list shows it")), responses(
     (status = 200, body = VoucherDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn release(
@@ -64,7 +62,6 @@ pub(super) async fn release(
 #[utoipa::path(post, path = "/vouchers/{id}/settle", request_body = Choice,
     params(("id" = String, Path, description = "As the list shows it")), responses(
     (status = 200, body = VoucherDetail),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn settle(

@@ -33,7 +33,6 @@ pub(super) struct NewWallet {
 #[utoipa::path(post, path = "/vendors/{mirakl_id}/wallet", request_body = NewWallet,
     params(("mirakl_id" = u64, Path, description = "Store ID in Mirakl")), responses(
     (status = 200, body = WalletChange),
-    (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn set_wallet(

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{ListFilter, exactly};
 use crate::domain::money::Amount;
-use crate::jobs::{BatchRecord, BatchState, Command, Failure, GenerateArguments};
+use crate::jobs::{BatchKind, BatchRecord, BatchState, Failure};
 use crate::store::Query;
 use crate::web::problem::Problem;
 
@@ -19,83 +19,10 @@ use crate::web::problem::Problem;
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct BatchFilter {
     /// Command of the batch.
-    command: Option<BatchCommand>,
+    command: Option<BatchKind>,
     /// State of the batch.
     #[serde(default, deserialize_with = "exactly")]
     state: Option<BatchState>,
-}
-
-/// The commands that are batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(in crate::web) enum BatchCommand {
-    /// Processing of wallets, documents and bank details.
-    #[serde(rename = "vendor:process")]
-    VendorProcess,
-    /// Creation of operations from vouchers.
-    #[serde(rename = "cashout:generate")]
-    CashoutGenerate,
-    /// Transfer of money to the wallets.
-    #[serde(rename = "cashout:transfer")]
-    CashoutTransfer,
-    /// Withdrawal of money to the banks.
-    #[serde(rename = "cashout:withdraw")]
-    CashoutWithdraw,
-    /// Synchronisation of the outcome of everything under way.
-    #[serde(rename = "cashout:transaction:status:sync")]
-    TransactionStatusSync,
-}
-
-impl BatchCommand {
-    /// All commands, in the order of a day.
-    pub(in crate::web) const ALL: [Self; 5] = [
-        Self::VendorProcess,
-        Self::CashoutGenerate,
-        Self::CashoutTransfer,
-        Self::CashoutWithdraw,
-        Self::TransactionStatusSync,
-    ];
-
-    /// Returns the command for shops updated since then, or for this generation; the error is the name of the argument
-    /// that the command has no use for.
-    pub(in crate::web) fn with(
-        self,
-        since: Option<Timestamp>,
-        generate: GenerateArguments,
-    ) -> Result<Command, &'static str> {
-        if since.is_some() && self != Self::VendorProcess {
-            return Err("since");
-        }
-        let GenerateArguments { cycle_date, execution_date, before, after } = &generate;
-        let given = [
-            ("cycle_date", cycle_date.is_some()),
-            ("execution_date", execution_date.is_some()),
-            ("before", before.is_some()),
-            ("after", after.is_some()),
-        ];
-        if self != Self::CashoutGenerate
-            && let Some((name, _)) = given.into_iter().find(|(_, given)| *given)
-        {
-            return Err(name);
-        }
-        Ok(match self {
-            Self::VendorProcess => Command::VendorProcess { since },
-            Self::CashoutGenerate => Command::CashoutGenerate(generate),
-            Self::CashoutTransfer => Command::CashoutTransfer,
-            Self::CashoutWithdraw => Command::CashoutWithdraw,
-            Self::TransactionStatusSync => Command::TransactionStatusSync,
-        })
-    }
-
-    /// Returns the name on the command line.
-    pub(in crate::web) fn name(self) -> &'static str {
-        match self {
-            Self::VendorProcess => "vendor:process",
-            Self::CashoutGenerate => "cashout:generate",
-            Self::CashoutTransfer => "cashout:transfer",
-            Self::CashoutWithdraw => "cashout:withdraw",
-            Self::TransactionStatusSync => "cashout:transaction:status:sync",
-        }
-    }
 }
 
 /// One batch.
@@ -190,7 +117,7 @@ impl ListFilter for BatchFilter {
     type Item = BatchItem;
 
     fn listing(&self, _zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
-        Ok(match (self.command.map(BatchCommand::name), self.state) {
+        Ok(match (self.command.map(BatchKind::name), self.state) {
             (None, None) => Query::all().in_any_order(),
             (Some(command), None) => Query::group(BatchRecord::BY_COMMAND, command).in_any_order(),
             (None, Some(state)) => Query::group(BatchRecord::BY_STATE, state).in_any_order(),

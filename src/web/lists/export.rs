@@ -1,12 +1,14 @@
 //! Export of a whole list as CSV, in slices: it lasts as long as the client reads, without holding the store open.
 
 use axum::body::Body;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ExportParams, ListFilter, MAX_FOUND, Ordering, search};
+use super::{ExportParams, ListFilter, ListQuery, MAX_FOUND, Ordering, search};
 use crate::store::{Cursor, Query, StoreError, View};
 use crate::text::message::msg;
 use crate::web::Web;
@@ -19,18 +21,18 @@ const SLICE: usize = 1_000;
 pub(in crate::web) trait Export: ListFilter {
     /// Name of the file, without its ending.
     const NAME: &'static str;
-    /// Names of the columns: those of the item's fields in JSON.
-    const COLUMNS: &'static [&'static str];
+    /// Names of the columns, separated by spaces: those of the item's fields in JSON.
+    const COLUMNS: &'static str;
 
     /// Returns the cells of a row.
     fn cells(record: Self::Record) -> Vec<String> {
         let item = serde_json::to_value(Self::item(record)).unwrap_or_default();
-        let cell = |column: &&str| match item.get(column) {
+        let cell = |column| match item.get(column) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
-        Self::COLUMNS.iter().map(cell).collect()
+        Self::COLUMNS.split(' ').map(cell).collect()
     }
 }
 
@@ -43,7 +45,7 @@ pub(in crate::web) async fn csv<F: Export>(web: &Web, order: &Ordering, filter: 
     let store = web.context.store.clone();
     // The first slice is read before the response begins, so that an error still has a status of its own.
     let first = slice::<F>(&store, listing.clone()).await?;
-    let header = line(F::COLUMNS.iter().copied());
+    let header = line(F::COLUMNS.split(' '));
     let rows = stream::try_unfold((first, listing), move |((text, next), listing)| {
         let store = store.clone();
         async move {
@@ -66,23 +68,23 @@ fn file<F: Export>(body: impl IntoResponse) -> Response {
 }
 
 /// Exports the list of a page, which may be limited by a search.
-pub(in crate::web) async fn found_csv<F: Export>(
-    web: &Web,
-    order: &ExportParams,
-    filter: F,
+pub(in crate::web) async fn found_csv<F: Export + DeserializeOwned>(
+    State(web): State<Web>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (Some(text), Some(index)) = (order.q(), F::SEARCH) else { return csv(web, &order.ordering(), &filter).await };
+    let ListQuery(order, filter) = ListQuery::<F, ExportParams>::of_form(&query.unwrap_or_default())?;
+    let (Some(text), Some(index)) = (order.q(), F::SEARCH) else { return csv(&web, &order.ordering(), &filter).await };
     let zone = web.settings.get().hipay.time_zone.clone();
     // Invalid filters are reported, as on the page.
     let _ = filter.listing(&zone)?;
     let all = u16::try_from(MAX_FOUND).unwrap_or(u16::MAX);
     let found =
-        search(web, filter, &zone, (index, text), (0, MAX_FOUND), (1, all), order.ordering().descending()).await?;
+        search(&web, filter, &zone, (index, text), (0, MAX_FOUND), (1, all), order.ordering().descending()).await?;
     if !found.total_exact {
         return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = MAX_FOUND)));
     }
     let rows = found.items.into_iter().map(|record| line(F::cells(record)));
-    let text: String = std::iter::once(line(F::COLUMNS.iter().copied())).chain(rows).collect();
+    let text: String = std::iter::once(line(F::COLUMNS.split(' '))).chain(rows).collect();
     Ok(file::<F>(text))
 }
 

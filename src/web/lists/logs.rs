@@ -96,7 +96,7 @@ impl ListFilter for LogListFilter {
 
 impl Export for LogListFilter {
     const NAME: &'static str = "logs";
-    const COLUMNS: &'static [&'static str] = &["date", "level", "action", "mirakl_id", "batch", "message"];
+    const COLUMNS: &'static str = "date level action mirakl_id batch message";
 
     fn cells(line: LogLine) -> Vec<String> {
         let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();

@@ -16,16 +16,16 @@ use serde::de::{DeserializeOwned, Error, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+pub(super) use batches::BatchFilter;
 pub use batches::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
-pub(super) use batches::{BatchCommand, BatchFilter};
 pub(super) use export::{csv, found_csv};
 pub(super) use logs::{LogItem, LogListFilter};
 pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub use operations::{OperationDetail, OperationItem};
 pub(super) use operations::{OperationFilter, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
-pub(super) use query::{ExportParams, ListQuery, Moment, Ordering, PageParams, Paging, moment};
-use query::{Parameters, Period, at_most};
+pub(super) use query::{ExportParams, ListQuery, Moment, Ordering, PageParams, Paging, Parameters, moment};
+use query::{Period, at_most};
 pub(super) use transactions::{TransactionFilter, TransactionItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
 pub(super) use vouchers::VoucherFilter;
@@ -33,9 +33,6 @@ pub use vouchers::{VoucherDetail, VoucherItem};
 
 use super::Web;
 use super::problem::Problem;
-use crate::domain::inbox::{NotificationKind, NotificationState};
-use crate::domain::ledger::LedgerMatch;
-use crate::jobs::BatchState;
 use crate::store::{Cursor, Index, Ordered, Query, Record, View};
 
 /// Upper bound on records that a search reads where all of them are needed.
@@ -100,41 +97,16 @@ impl<T: ToSchema> From<QueryResult<T>> for List<T> {
     }
 }
 
-/// A choice that has a name.
-trait Named: Copy {
-    fn name(self) -> &'static str;
-}
-
-impl Named for NotificationKind {
-    fn name(self) -> &'static str {
-        self.name()
-    }
-}
-
-impl Named for NotificationState {
-    fn name(self) -> &'static str {
-        self.name()
-    }
-}
-
-impl Named for BatchState {
-    fn name(self) -> &'static str {
-        self.name()
-    }
-}
-
-impl Named for LedgerMatch {
-    fn name(self) -> &'static str {
-        self.name()
-    }
-}
-
 /// Reads a choice exactly. Its type takes an unknown name for that of a later release; in a filter, an unknown name is
 /// a mistake.
-fn exactly<'de, D: Deserializer<'de>, T: Named + Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn exactly<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Copy + Into<&'static str> + Deserialize<'de>,
+{
     let text = String::deserialize(deserializer)?;
     let read = T::deserialize(IntoDeserializer::<D::Error>::into_deserializer(text.clone()))?;
-    if read.name() == text { Ok(Some(read)) } else { Err(D::Error::custom("there is no such choice")) }
+    if read.into() == text { Ok(Some(read)) } else { Err(D::Error::custom("there is no such choice")) }
 }
 
 /// Filters of one list.
@@ -166,12 +138,12 @@ pub(super) async fn page<F: ListFilter>(web: &Web, paging: Paging, filter: F) ->
 }
 
 /// Returns the records that the query of a page requests.
-pub(super) async fn query_records<F, P>(web: &Web, query: Option<String>) -> Result<QueryResult<F::Record>, Problem>
+pub(super) async fn query_records<F, P>(web: &Web, query: &str) -> Result<QueryResult<F::Record>, Problem>
 where
     F: ListFilter + DeserializeOwned,
     P: Parameters + Into<Paging>,
 {
-    let ListQuery(paging, filter) = ListQuery::<F, P>::of_form(&query.unwrap_or_default())?;
+    let ListQuery(paging, filter) = ListQuery::<F, P>::of_form(query)?;
     records(web, paging.into(), filter).await
 }
 

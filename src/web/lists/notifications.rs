@@ -104,17 +104,5 @@ impl ListFilter for NotificationFilter {
 
 impl Export for NotificationFilter {
     const NAME: &'static str = "notifications";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "kind",
-        "state",
-        "action",
-        "subject",
-        "account_id",
-        "mirakl_id",
-        "message",
-        "repeats",
-        "date",
-        "ended_at",
-    ];
+    const COLUMNS: &'static str = "id kind state action subject account_id mirakl_id message repeats date ended_at";
 }

@@ -253,23 +253,9 @@ impl ListFilter for OperationFilter {
 
 impl Export for OperationFilter {
     const NAME: &'static str = "operations";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "mirakl_id",
-        "hipay_id",
-        "payment_order_id",
-        "beneficiary",
-        "amount",
-        "origin_amount",
-        "currency",
-        "status",
-        "transfer_status",
-        "withdraw_status",
-        "balance",
-        "date",
-        "message",
-        "held",
-    ];
+    const COLUMNS: &'static str = "\
+        id mirakl_id hipay_id payment_order_id beneficiary amount origin_amount currency status \
+        transfer_status withdraw_status balance date message held";
 }
 
 impl From<Operation> for OperationDetail {

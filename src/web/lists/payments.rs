@@ -173,20 +173,9 @@ impl ListFilter for PaymentFilter {
 
 impl Export for PaymentFilter {
     const NAME: &'static str = "payments";
-    const COLUMNS: &'static [&'static str] = &[
-        "transaction_reference",
-        "order_id",
-        "status",
-        "message",
-        "outcome",
-        "authorized_amount",
-        "captured_amount",
-        "refunded_amount",
-        "currency",
-        "payment_product",
-        "test",
-        "date",
-    ];
+    const COLUMNS: &'static str = "\
+        transaction_reference order_id status message outcome authorized_amount captured_amount \
+        refunded_amount currency payment_product test date";
 }
 
 impl From<CustomerPayment> for PaymentDetail {

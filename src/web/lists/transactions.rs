@@ -102,18 +102,6 @@ impl ListFilter for TransactionFilter {
 
 impl Export for TransactionFilter {
     const NAME: &'static str = "transactions";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "date",
-        "kind",
-        "account",
-        "amount",
-        "currency",
-        "fees",
-        "status",
-        "reference",
-        "label",
-        "match",
-        "operation",
-    ];
+    const COLUMNS: &'static str = "\
+        id date kind account amount currency fees status reference label match operation";
 }

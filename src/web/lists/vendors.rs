@@ -4,12 +4,13 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::{ListFilter, Moment, Period, moment};
 use crate::domain::vendor::{Vendor, WalletStatus, country_alpha2};
+use crate::platform::variants::named;
 use crate::store::{Index, Query};
 use crate::text::message::msg;
 use crate::web::problem::Problem;
@@ -35,7 +36,7 @@ pub(in crate::web) struct VendorFilter {
 }
 
 /// A vendor's need for attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub(in crate::web) enum VendorStatus {
@@ -45,15 +46,11 @@ pub(in crate::web) enum VendorStatus {
     Warning,
 }
 
-impl VendorStatus {
-    const ALL: [Self; 2] = [Self::Success, Self::Warning];
+named!(pub(in crate::web) VendorStatus);
 
+impl VendorStatus {
     fn of(vendor: &Vendor) -> Self {
         if vendor.reasons().next().is_none() { Self::Success } else { Self::Warning }
-    }
-
-    pub(in crate::web) fn name(self) -> &'static str {
-        self.into()
     }
 }
 
@@ -171,20 +168,9 @@ impl ListFilter for VendorFilter {
 
 impl Export for VendorFilter {
     const NAME: &'static str = "vendors";
-    const COLUMNS: &'static [&'static str] = &[
-        "mirakl_id",
-        "name",
-        "login",
-        "status",
-        "wallet_status",
-        "hipay_id",
-        "enabled",
-        "payment_blocked",
-        "country",
-        "date",
-        "documents",
-        "message",
-    ];
+    const COLUMNS: &'static str = "\
+        mirakl_id name login status wallet_status hipay_id enabled payment_blocked country date documents \
+        message";
 }
 
 impl From<Vendor> for VendorDetail {

@@ -169,22 +169,7 @@ impl From<VoucherRecord> for VoucherItem {
 
 impl Export for VoucherFilter {
     const NAME: &'static str = "vouchers";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "number",
-        "invoice_id",
-        "billing_cycle_id",
-        "mirakl_id",
-        "cycle",
-        "date",
-        "amount",
-        "commission",
-        "currency",
-        "state",
-        "reason",
-        "actor",
-        "released",
-        "mirakl_payment_state",
-        "pay_out_psp_code",
-    ];
+    const COLUMNS: &'static str = "\
+        id number invoice_id billing_cycle_id mirakl_id cycle date amount commission currency state reason \
+        actor released mirakl_payment_state pay_out_psp_code";
 }

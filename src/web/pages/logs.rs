@@ -4,9 +4,9 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::page::{ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, show};
 use crate::config::LogLevel;
-use crate::jobs::Command;
+use crate::jobs::BatchKind;
 use crate::web::Web;
 use crate::web::lists::{self, ListFilter, ListQuery, LogItem, LogListFilter, Ordering, PageParams};
 use crate::web::problem::Problem;
@@ -21,16 +21,9 @@ struct LogsPage {
 }
 
 /// Shows the lines that pass the filters.
-pub(super) async fn list(
-    State(web): State<Web>,
-    page: PageFrame,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let found = lists::query_records::<LogListFilter, PageParams>(&web, query)
-        .await
-        .map(|found| found.map(LogListFilter::item));
-    let rows = ListRows::of(found, &page)?;
-    show(rows.status(), &LogsPage { page, rows, levels: LogLevel::ALL, actions: Command::NAMES })
+pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<LogListFilter, PageParams>) -> Result<Response, Problem> {
+    let rows = rows.map(LogListFilter::item);
+    show(rows.status(), &LogsPage { page, rows, levels: LogLevel::ALL, actions: BatchKind::ALL.map(BatchKind::name) })
 }
 
 /// Exports the lines that pass the filters.

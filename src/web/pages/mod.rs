@@ -39,6 +39,9 @@ use address::Address;
 use page::PageFrame;
 pub(super) use setup::router as setup_router;
 
+use super::lists::{
+    self, NotificationFilter, OperationFilter, PaymentFilter, TransactionFilter, VendorFilter, VoucherFilter,
+};
 use super::problem::Problem;
 use super::{Web, auth, not_allowed, prefix};
 
@@ -60,26 +63,26 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard", get(overview::overview)),
         ("/dashboard/funds", get(overview::funds)),
         ("/dashboard/vendors", get(vendors::list)),
-        ("/dashboard/vendors.csv", get(vendors::csv)),
+        ("/dashboard/vendors.csv", get(lists::found_csv::<VendorFilter>)),
         ("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents)),
         ("/dashboard/transfers", get(transfers::list)),
-        ("/dashboard/transfers.csv", get(transfers::csv)),
+        ("/dashboard/transfers.csv", get(lists::found_csv::<OperationFilter>)),
         ("/dashboard/transfers/{id}", get(transfers::operation)),
         ("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::retry_one)),
         ("/dashboard/transfers/{id}/choose", post(choices::choose)),
         ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::retry_all)),
         ("/dashboard/transfers/retried", get(retry::done)),
         ("/dashboard/vouchers", get(vouchers::list)),
-        ("/dashboard/vouchers.csv", get(vouchers::csv)),
+        ("/dashboard/vouchers.csv", get(lists::found_csv::<VoucherFilter>)),
         ("/dashboard/vouchers/{id}", get(vouchers::voucher)),
         ("/dashboard/vouchers/{id}/choose", post(vouchers::choose)),
         ("/dashboard/transactions", get(transactions::list)),
-        ("/dashboard/transactions.csv", get(transactions::csv)),
+        ("/dashboard/transactions.csv", get(lists::found_csv::<TransactionFilter>)),
         ("/dashboard/payments", get(payments::list)),
-        ("/dashboard/payments.csv", get(payments::csv)),
+        ("/dashboard/payments.csv", get(lists::found_csv::<PaymentFilter>)),
         ("/dashboard/payments/{transaction_reference}", get(payments::payment)),
         ("/dashboard/notifications", get(notifications::list)),
-        ("/dashboard/notifications.csv", get(notifications::csv)),
+        ("/dashboard/notifications.csv", get(lists::found_csv::<NotificationFilter>)),
         ("/dashboard/notifications/{id}", get(notifications::notification)),
         ("/dashboard/vendors/{mirakl_id}", get(vendor::vendor)),
         ("/dashboard/notifications/{id}/replay", post(notifications::replay)),

@@ -1,12 +1,12 @@
 //! HiPay's notifications and their outcome.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, show};
 use super::payments;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::domain::operation::Operation;
@@ -17,7 +17,7 @@ use crate::store::{Query, StoreError, StoreReader, View, Writer};
 use crate::text::message::msg;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
-use crate::web::lists::{self, ExportParams, ListQuery, NotificationFilter, Paging};
+use crate::web::lists::NotificationFilter;
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 use crate::web::{Peer, Web, refusals};
@@ -39,11 +39,8 @@ struct Notifications {
 /// Shows the notifications that pass the filters.
 pub(super) async fn list(
     State(web): State<Web>,
-    page: PageFrame,
-    RawQuery(query): RawQuery,
+    ListFrame(page, rows, ..): ListFrame<NotificationFilter>,
 ) -> Result<Response, Problem> {
-    let found = lists::query_records::<NotificationFilter, Paging>(&web, query).await;
-    let rows = ListRows::of(found, &page)?;
     let refused = refused_so_far(&web, &page).unwrap_or_else(|| {
         let since = page.time(&web.started_at);
         page.t1("refused-none", "since", since)
@@ -64,12 +61,6 @@ pub(super) fn refused_so_far(web: &Web, page: &PageFrame) -> Option<String> {
         ("why", why.join(", ").into()),
     ];
     (all > 0).then(|| page.texts().text("refused-some", &values))
-}
-
-/// Exports the notifications that pass the filters.
-pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<NotificationFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
-    lists::found_csv(&web, &order, filter).await
 }
 
 /// Returns the tone of a state, which adds nothing to its word.

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::logs::tone;
 use super::notifications::refused_so_far;
@@ -20,6 +20,7 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Column, Operation, Status};
 use crate::domain::vendor::Vendor;
 use crate::jobs::{self, BatchRecord, BatchState};
+use crate::platform::variants::named;
 use crate::schema::day_of_number;
 use crate::store::{Query, StoreError, StoreReader, View};
 use crate::web::Web;
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const WIDTH: u64 = 1_000;
 
 /// Stage that money has reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 enum MoneyStage {
     Withdrawn,
@@ -46,11 +47,9 @@ enum MoneyStage {
     HeldBack,
 }
 
-impl MoneyStage {
-    /// All stages in the order of a bar: the furthest first.
-    const ALL: [Self; 6] =
-        [Self::Withdrawn, Self::Withdrawing, Self::Transferred, Self::Transferring, Self::ToTransfer, Self::HeldBack];
+named!(MoneyStage);
 
+impl MoneyStage {
     /// Returns the stage of a status; `None` if nothing is to be paid.
     fn of(status: Status) -> Option<Self> {
         Some(match status {
@@ -70,10 +69,6 @@ impl MoneyStage {
             | Status::WithdrawPaymentBlocked
             | Status::Unknown(_) => Self::HeldBack,
         })
-    }
-
-    fn name(self) -> &'static str {
-        self.into()
     }
 }
 
@@ -188,12 +183,15 @@ struct OverviewData {
 /// Shows the overview.
 pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<Response, Problem> {
     let next = web.scheduler.next_runs().await?;
-    let commands: Vec<&'static str> = next.iter().map(|run| run.command).collect();
+    let commands: Vec<&'static str> = next.iter().map(|run| run.kind.name()).collect();
     let known = web.context.store.reading(move |reader| known(reader, &commands)).await?;
     let OverviewData { cycles, held, warnings, vendors, mut last } = known;
     let reasons = cycles.first().map(|cycle| reasons(&page, cycle)).unwrap_or_default();
-    let runs =
-        next.into_iter().map(|run| RunTimes { command: run.command, last: last.remove(run.command), next: run.at });
+    let runs = next.into_iter().map(|run| RunTimes {
+        command: run.kind.name(),
+        last: last.remove(run.kind.name()),
+        next: run.at,
+    });
     let (now, runs) = (web.context.clock.now(), runs.collect());
     let refused = refused_so_far(&web, &page);
     let troubles = web.context.troubles.open().into_iter().map(|trouble| OpenTrouble {

@@ -1,6 +1,7 @@
 //! Elements of every page: its language, its reader and its address.
 
 use std::borrow::Borrow;
+use std::marker::PhantomData;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -10,6 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
 
 use super::{Address, assets, language};
 use crate::config::Role;
@@ -20,7 +22,7 @@ use crate::text::message::{self, Message, msg};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
-use crate::web::lists::QueryResult;
+use crate::web::lists::{self, ListFilter, Paging, Parameters, QueryResult};
 use crate::web::problem::Problem;
 
 /// Sections of the dashboard, by their address under `/dashboard/`, which is also their name in texts.
@@ -334,9 +336,38 @@ impl<T> ListRows<T> {
         })
     }
 
+    /// Converts each row.
+    pub(super) fn map<U>(self, convert: impl FnMut(T) -> U) -> ListRows<U> {
+        let Self { items, total, at_least, before, after, first, last, problem } = self;
+        let items = items.into_iter().map(convert).collect();
+        ListRows { items, total, at_least, before, after, first, last, problem }
+    }
+
     /// Returns the status of a page with these rows.
     pub(super) fn status(&self) -> StatusCode {
         if self.problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK }
+    }
+}
+
+/// A page with a list: its frame, and the rows that its address asks for.
+pub(super) struct ListFrame<F: ListFilter, P = Paging>(
+    pub(super) PageFrame,
+    pub(super) ListRows<F::Record>,
+    pub(super) PhantomData<P>,
+);
+
+impl<F, P> FromRequestParts<Web> for ListFrame<F, P>
+where
+    F: ListFilter + DeserializeOwned,
+    P: Parameters + Into<Paging>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Problem> {
+        let page = PageFrame::from_request_parts(parts, web).await?;
+        let found = lists::query_records::<F, P>(web, parts.uri.query().unwrap_or_default()).await;
+        let rows = ListRows::of(found, &page)?;
+        Ok(Self(page, rows, PhantomData))
     }
 }
 

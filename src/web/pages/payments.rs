@@ -1,12 +1,12 @@
 //! Customers' payments, and everything that HiPay Enterprise has reported about one.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::page::{ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, show};
 use crate::domain::enterprise::NotificationFields;
 use crate::domain::money::Amount;
 use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
@@ -14,7 +14,7 @@ use crate::domain::settlement::Settlement;
 use crate::store::{Query, StoreError, StoreReader, View};
 use crate::text::message::msg;
 use crate::web::Web;
-use crate::web::lists::{self, ExportParams, ListQuery, Paging, PaymentFilter};
+use crate::web::lists::PaymentFilter;
 use crate::web::path::Name;
 use crate::web::problem::Problem;
 
@@ -26,20 +26,8 @@ struct Payments {
 }
 
 /// Shows the payments that pass the filters.
-pub(super) async fn list(
-    State(web): State<Web>,
-    page: PageFrame,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let found = lists::query_records::<PaymentFilter, Paging>(&web, query).await;
-    let rows = ListRows::of(found, &page)?;
+pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<PaymentFilter>) -> Result<Response, Problem> {
     show(rows.status(), &Payments { page, rows })
-}
-
-/// Exports the payments that pass the filters.
-pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<PaymentFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
-    lists::found_csv(&web, &order, filter).await
 }
 
 /// Returns the address of a payment's page.

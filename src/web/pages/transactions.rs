@@ -1,13 +1,11 @@
 //! HiPay's ledger as it was last read, each line matched with an operation or not.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::page::{ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, show};
 use crate::domain::ledger::{LedgerEntry, LedgerMatch};
-use crate::web::Web;
-use crate::web::lists::{self, ExportParams, ListQuery, Paging, TransactionFilter};
+use crate::web::lists::TransactionFilter;
 use crate::web::problem::Problem;
 
 #[derive(Template)]
@@ -18,20 +16,8 @@ struct Transactions {
 }
 
 /// Shows the transactions that pass the filters.
-pub(super) async fn list(
-    State(web): State<Web>,
-    page: PageFrame,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let found = lists::query_records::<TransactionFilter, Paging>(&web, query).await;
-    let rows = ListRows::of(found, &page)?;
+pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<TransactionFilter>) -> Result<Response, Problem> {
     show(rows.status(), &Transactions { page, rows })
-}
-
-/// Exports the transactions that pass the filters.
-pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<TransactionFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
-    lists::found_csv(&web, &order, filter).await
 }
 
 impl Transactions {

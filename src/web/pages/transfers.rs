@@ -1,13 +1,13 @@
 //! Transfers and withdrawals, and the whole history of one operation.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
 use super::choices::{OfferedChoice, offered_choices};
-use super::page::{ExplanationView, ListRows, PageFrame, show};
+use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, show};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::explanation::explain;
 use crate::domain::inbox::Notification;
@@ -16,7 +16,7 @@ use crate::domain::vendor::Vendor;
 use crate::store::{Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
-use crate::web::lists::{self, ExportParams, ListQuery, OperationFilter, Paging};
+use crate::web::lists::OperationFilter;
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 
@@ -31,20 +31,8 @@ struct Transfers {
 }
 
 /// Shows the operations that pass the filters.
-pub(super) async fn list(
-    State(web): State<Web>,
-    page: PageFrame,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let found = lists::query_records::<OperationFilter, Paging>(&web, query).await;
-    let rows = ListRows::of(found, &page)?;
+pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<OperationFilter>) -> Result<Response, Problem> {
     show(rows.status(), &Transfers { page, rows })
-}
-
-/// Exports the operations that pass the filters.
-pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<OperationFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
-    lists::found_csv(&web, &order, filter).await
 }
 
 impl Transfers {

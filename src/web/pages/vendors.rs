@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::page::{ExplanationView, ListRows, PageFrame, show};
+use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, show};
 use crate::domain::explanation::explain_vendor;
 use crate::domain::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::remote::CallError;
 use crate::store::{Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
-use crate::web::lists::{self, ExportParams, ListFilter, ListQuery, Paging, VendorFilter, VendorItem};
+use crate::web::lists::{ListFilter, VendorFilter, VendorItem};
 use crate::web::path::Id;
 use crate::web::problem::Problem;
 
@@ -46,21 +46,9 @@ impl VendorRow {
 }
 
 /// Shows the vendors that pass the filters.
-pub(super) async fn list(
-    State(web): State<Web>,
-    page: PageFrame,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let found = lists::query_records::<VendorFilter, Paging>(&web, query).await;
-    let found = found.map(|found| found.map(|vendor| VendorRow::of(&page, vendor)));
-    let rows = ListRows::of(found, &page)?;
+pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<VendorFilter>) -> Result<Response, Problem> {
+    let rows = rows.map(|vendor| VendorRow::of(&page, vendor));
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
-}
-
-/// Exports the vendors that pass the filters.
-pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<VendorFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
-    lists::found_csv(&web, &order, filter).await
 }
 
 /// Returns the tone of a wallet's status, which adds nothing to its word.

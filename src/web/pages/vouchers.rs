@@ -1,13 +1,13 @@
 //! Vouchers that Mirakl has shown, single vouchers, and a person's choices on them.
 
 use askama::Template;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::page::{ExplanationView, ListRows, PageFrame, show};
+use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, show};
 use crate::domain::explanation::explain_voucher;
 use crate::domain::operation::Operation;
 use crate::domain::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
@@ -17,7 +17,7 @@ use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
-use crate::web::lists::{self, ExportParams, ListQuery, Paging, VoucherFilter};
+use crate::web::lists::VoucherFilter;
 use crate::web::path::Name;
 use crate::web::problem::Problem;
 
@@ -29,20 +29,8 @@ struct Vouchers {
 }
 
 /// Shows the vouchers that pass the filters.
-pub(super) async fn list(
-    State(web): State<Web>,
-    page: PageFrame,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let found = lists::query_records::<VoucherFilter, Paging>(&web, query).await;
-    let rows = ListRows::of(found, &page)?;
+pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<VoucherFilter>) -> Result<Response, Problem> {
     show(rows.status(), &Vouchers { page, rows })
-}
-
-/// Exports the vouchers that pass the filters.
-pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<VoucherFilter, ExportParams>::of_form(&query.unwrap_or_default())?;
-    lists::found_csv(&web, &order, filter).await
 }
 
 /// Returns the address of a voucher's page.

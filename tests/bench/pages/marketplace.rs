@@ -5,7 +5,7 @@ use cashout::domain::inbox::{Notification, NotificationKind, NotificationState};
 use cashout::domain::operation::{Operation, OperationEvent, PaymentKind, Status};
 use cashout::domain::payment::{Arrival, CustomerPayment, PaymentNotice};
 use cashout::domain::vendor::{Vendor, VendorProblem, Warning};
-use cashout::jobs::{BatchRecord, Command};
+use cashout::jobs::{BatchKind, BatchRecord};
 use cashout::logs::LogLine;
 use cashout::text::message::Message;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -136,7 +136,7 @@ pub(super) fn line(nth: u64, size: &Size) -> LogLine {
     };
     // One in fifty belongs to no batch.
     let of_batch = !chance.is_multiple_of(50);
-    let action = Command::NAMES.get(usize::try_from(nth.div_euclid(1_000) % 5).unwrap()).unwrap();
+    let action = BatchKind::ALL[usize::try_from(nth.div_euclid(1_000) % 5).unwrap()].name();
     LogLine {
         id: nth,
         at: moment(nth, size.lines),
@@ -232,7 +232,7 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
 /// Makes the batch of number `nth`, from 1.
 pub(super) fn batch(nth: u64, size: &Size) -> BatchRecord {
     let at = moment(nth, size.batches);
-    let command = Command::NAMES.get(usize::try_from(nth % 5).unwrap()).unwrap();
+    let command = BatchKind::ALL[usize::try_from(nth % 5).unwrap()].name();
     let failed = if nth.is_multiple_of(7) { 3 } else { 0 };
     serde_json::from_value(json!({
         "id": nth, "command": command, "asked_by": "schedule", "state": if nth.is_multiple_of(50) { "failed" } else { "done" },

@@ -4,10 +4,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::super::page::{ListRows, PageFrame};
-use crate::jobs::{BatchRecord, BatchState, Command};
+use crate::jobs::{BatchKind, BatchRecord, BatchState, Command};
 use crate::platform::hex::hex;
 use crate::web::Web;
-use crate::web::lists::{self, BatchCommand, BatchFilter, PageParams};
+use crate::web::lists::{self, BatchFilter, PageParams};
 use crate::web::problem::Problem;
 
 /// Upper bound on failed items shown with a batch; the log has them all.
@@ -16,7 +16,7 @@ const MAX_FAILURES_SHOWN: usize = 20;
 /// A page of the list.
 pub(super) struct BatchesPage {
     pub(super) rows: ListRows<BatchRecord>,
-    pub(super) commands: [BatchCommand; 5],
+    pub(super) commands: [BatchKind; 5],
     pub(super) states: [BatchState; 6],
     /// Digest of everything shown: while it stays the same, nothing has changed.
     pub(super) state: String,
@@ -25,7 +25,7 @@ pub(super) struct BatchesPage {
 impl BatchesPage {
     /// Reads the page that the address requests; the progress of a running batch comes from the batch itself.
     pub(super) async fn read(web: &Web, page: &PageFrame) -> Result<Self, Problem> {
-        let found = lists::query_records::<BatchFilter, PageParams>(web, Some(page.address.query())).await;
+        let found = lists::query_records::<BatchFilter, PageParams>(web, &page.address.query()).await;
         let mut rows = ListRows::of(found, page)?;
         let live = web.scheduler.live().borrow().clone();
         for record in &mut rows.items {
@@ -38,7 +38,7 @@ impl BatchesPage {
         let state = json!([rows.items, rows.total, page.lang()]).to_string();
         Ok(Self {
             rows,
-            commands: BatchCommand::ALL,
+            commands: BatchKind::ALL,
             states: [queued, running, done, partly, failed, interrupted],
             state: hex(Sha256::digest(state).into_iter().take(8)),
         })

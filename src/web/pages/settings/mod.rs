@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::Address;
 use super::page::{PageFrame, show};
 use crate::config::{Config, LogLevel};
-use crate::jobs::{BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
+use crate::jobs::{BatchKind, BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
 use crate::platform::secret::Secret;
 use crate::store::View;
 use crate::text::message::{Message, msg};
@@ -25,7 +25,6 @@ use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::changes::{self, SettingItem};
 use crate::web::form::Checked;
-use crate::web::lists::BatchCommand;
 use crate::web::problem::Problem;
 
 use batches::BatchesPage;
@@ -52,7 +51,7 @@ struct SettingsPage {
     machine: Machine,
     settings: Values,
     update: UpdateView,
-    commands: [BatchCommand; 5],
+    commands: [BatchKind; 5],
     levels: [LogLevel; 8],
     /// Report of what was just done.
     told: Option<String>,
@@ -127,7 +126,7 @@ async fn whole(
     let settings = Values::of(&web.settings.get());
     let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
     let update = UpdateView::check_now(web, &page).await?;
-    let (commands, levels) = (BatchCommand::ALL, LogLevel::ALL);
+    let (commands, levels) = (BatchKind::ALL, LogLevel::ALL);
     show(status, &SettingsPage { page, batches, machine, settings, update, commands, levels, told, refusal })
 }
 
@@ -169,7 +168,7 @@ async fn done_message(web: &Web, page: &PageFrame) -> Result<Option<String>, Pro
 /// A batch to run, as the form requests it.
 #[derive(Debug, Deserialize)]
 pub(super) struct WantedBatch {
-    command: BatchCommand,
+    command: BatchKind,
     #[serde(default)]
     date: String,
 }
@@ -205,11 +204,11 @@ fn command(web: &Web, wanted: &WantedBatch) -> Result<Command, Problem> {
     let text = wanted.date.trim();
     let date = if text.is_empty() { None } else { Some(text.parse::<Date>().map_err(|_| wrong(msg!("run-no-date")))?) };
     let (since, cycle_date) = match wanted.command {
-        BatchCommand::CashoutGenerate => (None, date),
-        BatchCommand::VendorProcess
-        | BatchCommand::CashoutTransfer
-        | BatchCommand::CashoutWithdraw
-        | BatchCommand::TransactionStatusSync => {
+        BatchKind::CashoutGenerate => (None, date),
+        BatchKind::VendorProcess
+        | BatchKind::CashoutTransfer
+        | BatchKind::CashoutWithdraw
+        | BatchKind::TransactionStatusSync => {
             let zone = web.settings.get().hipay.time_zone.clone();
             let begins = date.map(|date| date.to_zoned(zone)).transpose().map_err(|_| wrong(msg!("run-no-date")))?;
             (begins.map(|begins| begins.timestamp()), None)
