@@ -136,7 +136,7 @@ pub(super) fn line(nth: u64, size: &Size) -> LogLine {
     };
     // One in fifty belongs to no batch.
     let of_batch = !chance.is_multiple_of(50);
-    let action = BatchKind::ALL[usize::try_from(nth.div_euclid(1_000) % 5).unwrap()].name();
+    let action = BatchKind::ALL.get(usize::try_from(nth.div_euclid(1_000) % 5).unwrap()).unwrap().name();
     LogLine {
         id: nth,
         at: moment(nth, size.lines),
@@ -232,7 +232,7 @@ pub(super) fn notification(nth: u64, size: &Size) -> Notification {
 /// Makes the batch of number `nth`, from 1.
 pub(super) fn batch(nth: u64, size: &Size) -> BatchRecord {
     let at = moment(nth, size.batches);
-    let command = BatchKind::ALL[usize::try_from(nth % 5).unwrap()].name();
+    let command = BatchKind::ALL.get(usize::try_from(nth % 5).unwrap()).unwrap().name();
     let failed = if nth.is_multiple_of(7) { 3 } else { 0 };
     serde_json::from_value(json!({
         "id": nth, "command": command, "asked_by": "schedule", "state": if nth.is_multiple_of(50) { "failed" } else { "done" },
