@@ -103,7 +103,7 @@ async fn it_works_narrow_dark_french_without_javascript_and_with_the_keyboard_al
     let rows = browser.table("table_vendor").await;
     assert!(rows.iter().all(|row| row[4].contains("identifié")), "{rows:?}");
     browser.click_in(&rows[0][0], "Afficher le détail").await;
-    browser.click_in(&rows[0][0], &format!("Documents de la boutique {}", rows[0][0])).await;
+    browser.click_in(&rows[0][0], &format!("Justificatifs de la boutique {}", rows[0][0])).await;
     browser.sees("Tels que HiPay les affiche").await;
     browser.done().await;
 

@@ -512,6 +512,6 @@ check-operator-unidentified = HiPay n’a pas identifié le compte { $operator }
 check-operator-unknown = HiPay ne connaît pas le compte { $operator } : corrigez account.operator.hipayId
 check-other-account = hipay.wsLogin appartient au compte { $account }, account.technical.hipayId indique { $configured } : corrigez-le
 check-ours = la base appartient à ce Mirakl, ce HiPay et ce compte technique
-check-set-up = les types de documents et le champ personnalisé existent
+check-set-up = les types de justificatifs et le champ personnalisé existent
 check-silent = tous n’ont pas répondu en { $seconds } s ; vérifiez l’accès réseau
 check-through-service = { $folder }, utilisé par le service en marche (cashout { $version }), dont les paramètres sont vérifiés ci-après

@@ -1,4 +1,4 @@
-# The pages.
+# Les pages.
 
 frame-skip = Aller au contenu
 frame-navigation = Rubriques du tableau de bord
@@ -65,24 +65,24 @@ date = Date
 vendors-lead = Chaque vendeur de la place de marché avec son compte HiPay. Un avertissement dit ce qui ne va pas et ce qu’il faut faire.
 vendors-search = ID Mirakl, ID HiPay ou identifiant
 vendors-none = Aucun vendeur pour l’instant
-vendors-none-next = Les vendeurs apparaissent dès que « Création des comptes HiPay » a été exécuté : selon son calendrier, ou depuis les paramètres.
+vendors-none-next = Les vendeurs apparaissent dès que le traitement « Création des comptes HiPay » a été exécuté : selon sa planification, ou depuis les paramètres.
 vendor-name = Boutique
 vendor-login = Identifiant
 vendor-status = Statut
 vendor-wallet-status = Statut du compte
 vendor-country = Pays
 vendor-payments = Paiements
-vendor-documents = Documents envoyés
+vendor-documents = Justificatifs envoyés
 vendor-disabled = hors HiPay
 vendor-blocked = bloqués
 vendor-paid = ouverts
 
-documents-of = Documents de la boutique { $shop }
+documents-of = Justificatifs de la boutique { $shop }
 documents-live = Tels que HiPay les affiche,
-documents-last-known = HiPay ne répond pas pour l’instant. Voici le dernier statut connu des documents envoyés.
-documents-refused = HiPay refuse de les afficher. Voici le dernier statut connu des documents envoyés ; réponse de HiPay :
+documents-last-known = HiPay ne répond pas pour l’instant. Voici le dernier statut connu des justificatifs envoyés.
+documents-refused = HiPay refuse de les afficher. Voici le dernier statut connu des justificatifs envoyés ; réponse de HiPay :
 documents-no-wallet = Il n’y a pas encore de compte, donc rien n’a été envoyé.
-documents-none = Aucun document n’a été envoyé.
+documents-none = Aucun justificatif n’a été envoyé.
 documents-back = Retour aux vendeurs
 
 transfers-lead = Chaque montant dû : du compte de la place de marché vers le compte HiPay du vendeur (virement), et de là vers la banque (retrait).

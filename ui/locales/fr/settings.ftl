@@ -24,7 +24,7 @@ batches-title = Traitements exécutés
 batches-table = Liste des traitements exécutés
 batches-refresh = Actualiser
 batches-none = Aucun traitement n’a encore été exécuté
-batches-none-next = Les traitements s’exécutent selon leur calendrier, ou par « Corriger les erreurs » ci-dessus.
+batches-none-next = Les traitements s’exécutent selon leur planification, ou par « Corriger les erreurs » ci-dessus.
 batch-command = Commande
 batch-asked-by = Demandé par
 batch-started = Date de début
@@ -61,7 +61,7 @@ remote-silent = Aucune réponse en quatre secondes.
 remote-no-account = HiPay ne connaît pas le compte technique.
 
 schedule-title = Prochaines exécutions
-schedule-expression = Calendrier (cron)
+schedule-expression = Planification (cron)
 schedule-off = désactivé
 
 settings-changed = Les paramètres ont été enregistrés dans le fichier et sont en vigueur.

@@ -54,11 +54,11 @@ setup-hipay-enterprise-passphrase-hint = Elle signe les notifications de paiemen
 setup-accounts = Vos comptes chez HiPay
 setup-account-technical-email = Compte technique : e-mail
 setup-account-technical-email-hint = Tout l’argent des ventes arrive sur ce compte.
-setup-account-technical-hipayId = Compte technique : identifiant HiPay
+setup-account-technical-hipayId = Compte technique : ID HiPay
 setup-account-technical-hipayId-hint = Un nombre entier.
 setup-account-operator-email = Compte de l’opérateur : e-mail
 setup-account-operator-email-hint = Vos commissions sont versées sur ce compte.
-setup-account-operator-hipayId = Compte de l’opérateur : identifiant HiPay
+setup-account-operator-hipayId = Compte de l’opérateur : ID HiPay
 setup-account-operator-hipayId-hint = Un nombre entier.
 
 setup-payments = Paiements

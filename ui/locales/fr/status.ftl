@@ -104,7 +104,7 @@ command-cashout-transaction-status-sync = Synchronisation du statut des transact
 # Les paiements des clients, selon les numéros de HiPay.
 outcome-accepted = accepté
 outcome-pending = en attente
-outcome-declined = décliné
+outcome-declined = refusé
 outcome-disputed = contesté
 outcome-unknown = inconnu
 payment-101 = Créé
