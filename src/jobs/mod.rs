@@ -243,7 +243,8 @@ async fn execute(
 ) -> BatchEnd {
     let (action, batch) = (command.name(), record.id);
     let run = BatchRun::new(action, batch, progress, stop);
-    tracing::info!(action, batch, "begins");
+    let begins = msg!("batch-begins");
+    tracing::info!(action, batch, said = begins.parts(), "{begins}");
     let work = async {
         bind(context).await?;
         match command {
@@ -264,7 +265,8 @@ async fn execute(
     });
     let ended = record.end(context, &run, outcome).await;
     let (BatchRecord { done, total, failed, .. }, state) = (&ended.record, ended.record.state().name());
-    tracing::info!(action, batch, done, total, failed, "ends: {state}");
+    let ends = msg!("batch-ends", state = Message::worded(state, &format!("batch-{state}"), []));
+    tracing::info!(action, batch, done, total, failed, said = ends.parts(), "{ends}");
     summary::report(context, &ended);
     ended
 }

@@ -102,6 +102,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             mirakl_id: said.mirakl_id,
             batch: said.batch,
             message: said.message,
+            said: said.said,
             target: if own { String::new() } else { metadata.target().to_owned() },
             fields,
             unknown: Map::new(),
@@ -123,6 +124,7 @@ pub(super) fn clean(line: &mut LogLine, config: Option<&Config>) {
         text
     };
     line.message = cleaned(&line.message);
+    line.said = cleaned(&line.said);
     for value in line.fields.values_mut() {
         if let Value::String(text) = value {
             *text = cleaned(text);

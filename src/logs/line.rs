@@ -9,6 +9,8 @@ use tracing::field::{Field, Visit};
 
 use crate::config::LogLevel;
 use crate::store::{AnyIndex, Index, QUARTER_OF_A_DAY, Record};
+use crate::text::Texts;
+use crate::text::message::Message;
 
 /// Maximum length of a message, in characters; longer ones are cut.
 const MAX_MESSAGE_LENGTH: usize = 4_000;
@@ -37,6 +39,9 @@ pub struct LogLine {
     /// The message.
     #[serde(default)]
     pub message: String,
+    /// Key and arguments of the message, as [`Message::parts`] has them; empty for a text that is English only.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub said: String,
     /// Target of the event, that is, the library; empty for our own lines.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub target: String,
@@ -59,6 +64,7 @@ impl LogLine {
             mirakl_id: None,
             batch: None,
             message,
+            said: String::new(),
             target: String::new(),
             fields: Map::new(),
             unknown: Map::new(),
@@ -70,6 +76,11 @@ impl LogLine {
         LogLevel::of_number(self.level)
     }
 
+    /// Renders the message in the language of `texts`; in English if only that is known.
+    pub fn in_words(&self, texts: &Texts) -> String {
+        Message::of_parts(&self.message, &self.said).in_words(texts)
+    }
+
     /// Returns true if the line comes from our own code and not from a library.
     pub fn is_own(&self) -> bool {
         self.target.is_empty()
@@ -78,7 +89,7 @@ impl LogLine {
     /// Returns the approximate memory that it takes, in bytes.
     pub(super) fn size(&self) -> usize {
         let fields: usize = self.fields.iter().map(|(name, value)| name.len() + size_of_value(value) + 64).sum();
-        size_of::<Self>() + self.action.len() + self.message.len() + self.target.len() + fields
+        size_of::<Self>() + self.action.len() + self.message.len() + self.said.len() + self.target.len() + fields
     }
 }
 
@@ -131,6 +142,7 @@ impl LogLine {
 #[derive(Debug, Clone, Default)]
 pub(super) struct FieldVisitor {
     pub(super) message: String,
+    pub(super) said: String,
     pub(super) severity: Option<LogLevel>,
     pub(super) action: Option<String>,
     pub(super) mirakl_id: Option<u64>,
@@ -142,6 +154,7 @@ impl FieldVisitor {
     fn say(&mut self, field: &Field, value: Value) {
         match (field.name(), &value) {
             ("message", Value::String(text)) => self.message = shortened(text, MAX_MESSAGE_LENGTH),
+            ("said", Value::String(parts)) => self.said = shortened(parts, MAX_MESSAGE_LENGTH),
             ("severity", Value::String(text)) => self.severity = LogLevel::named(text),
             ("action", Value::String(text)) => self.action = Some(text.clone()),
             ("mirakl_id", Value::Number(id)) if id.is_u64() => self.mirakl_id = id.as_u64(),

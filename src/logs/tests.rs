@@ -20,6 +20,7 @@ pub(super) fn line(level: LogLevel, message: &str) -> LogLine {
         mirakl_id: None,
         batch: None,
         message: message.to_owned(),
+        said: String::new(),
         target: String::new(),
         fields: serde_json::Map::new(),
         unknown: serde_json::Map::new(),

@@ -163,6 +163,16 @@ impl Message {
         &self.text
     }
 
+    /// Returns the key and the arguments as a field of a log line, for [`Message::of_parts`]; empty for quoted words.
+    pub fn parts(&self) -> String {
+        self.said.as_ref().and_then(|said| serde_json::to_string(said).ok()).unwrap_or_default()
+    }
+
+    /// Makes the message with this English text from its [`parts`](Self::parts); quoted words if they cannot be read.
+    pub fn of_parts(text: &str, parts: &str) -> Self {
+        Self { text: text.to_owned(), said: serde_json::from_str(parts).ok() }
+    }
+
     /// Renders the message by the catalogue, in English too; as its English text if the catalogue does not have it.
     pub fn rendered(&self, texts: &Texts) -> String {
         self.said.as_ref().and_then(|said| said.in_words(texts)).unwrap_or_else(|| self.text.clone())

@@ -203,7 +203,7 @@ impl Updates {
         if let Some(obstacle) = &check.obstacle {
             if last.and_then(|last| last.obstacle.as_ref()) != Some(obstacle) {
                 let message = obstacle.message(&self.settings.get().hipay.time_zone);
-                tracing::warn!(action = "update", "{message}");
+                tracing::warn!(action = "update", said = message.parts(), "{message}");
             }
         } else if let Some(release) = newest(check)
             && last.and_then(newest).is_none_or(|known| known.version != release.version)

@@ -187,7 +187,7 @@ impl Installer {
             Ok(()) => PendingInstallState::HandedOver,
             Err(obstacle) => {
                 let message = obstacle.message(&self.settings.get().hipay.time_zone);
-                tracing::warn!(action = "update", "{message}");
+                tracing::warn!(action = "update", said = message.parts(), "{message}");
                 PendingInstallState::Failed(obstacle)
             }
         };

@@ -13,7 +13,7 @@ use crate::jobs::batch::record::{BatchRecord, BatchState, Failure, Subject};
 use crate::logs::without_numbers;
 use crate::platform::telemetry;
 use crate::store::StoreError;
-use crate::text::message::Message;
+use crate::text::message::{Argument, Message, msg};
 
 /// Display of the progress of a batch.
 pub trait BatchProgress: Send + Sync {
@@ -145,9 +145,9 @@ impl BatchRun {
             *alike
         };
         if alike <= MAX_ALIKE_LOGGED {
-            tracing::warn!(action, batch, mirakl_id, voucher, "{message}");
+            tracing::warn!(action, batch, mirakl_id, voucher, said = message.parts(), "{message}");
         } else {
-            tracing::debug!(action, batch, mirakl_id, voucher, "{message}");
+            tracing::debug!(action, batch, mirakl_id, voucher, said = message.parts(), "{message}");
         }
         self.keep_failure(subject, message);
     }
@@ -164,7 +164,14 @@ impl BatchRun {
     pub fn hold_back(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         telemetry::note(&masked(&message), false);
-        tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
+        tracing::warn!(
+            action = self.action,
+            batch = self.batch,
+            mirakl_id,
+            voucher,
+            said = message.parts(),
+            "{message}"
+        );
         self.list_failure(subject, message);
     }
 
@@ -186,7 +193,14 @@ impl BatchRun {
     /// Records a warning about an item that is not a failure of the batch.
     pub fn warn(&self, subject: &Subject, message: Message) {
         let Subject { mirakl_id, voucher } = subject;
-        tracing::warn!(action = self.action, batch = self.batch, mirakl_id, voucher, "{message}");
+        tracing::warn!(
+            action = self.action,
+            batch = self.batch,
+            mirakl_id,
+            voucher,
+            said = message.parts(),
+            "{message}"
+        );
         self.count("warnings");
         telemetry::note(&masked(&message), false);
         let mut tally = self.tally();
@@ -199,7 +213,7 @@ impl BatchRun {
     pub fn critical(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
-        tracing::error!(severity = "CRITICAL", action, batch, mirakl_id, voucher, "{message}");
+        tracing::error!(severity = "CRITICAL", action, batch, mirakl_id, voucher, said = message.parts(), "{message}");
         self.keep_failure(subject, message);
     }
 
@@ -211,11 +225,8 @@ impl BatchRun {
         {
             if more > 0 {
                 let (action, batch) = (self.action, self.batch);
-                tracing::warn!(
-                    action,
-                    batch,
-                    "{more} more failures like: {words}; the batch and the operations name them"
-                );
+                let message = msg!("batch-more-failures", more = Argument::count(more), words = words.clone());
+                tracing::warn!(action, batch, said = message.parts(), "{message}");
             }
         }
         record.done = tally.done;

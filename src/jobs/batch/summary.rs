@@ -100,7 +100,7 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     } else if !reasons.is_empty() {
         // The vendor or the marketplace has to act: this is not a failure of the run.
         let (action, batch) = (noticed.action, noticed.batch);
-        tracing::warn!(action, batch, "{message}");
+        tracing::warn!(action, batch, said = message.parts(), "{message}");
     }
 }
 

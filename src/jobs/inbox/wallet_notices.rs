@@ -79,12 +79,32 @@ impl Line {
         let action = "notification";
         match severity {
             Severity::Notice => {
-                tracing::info!(severity = "NOTICE", action, notification, mirakl_id, voucher, "{message}");
+                tracing::info!(
+                    severity = "NOTICE",
+                    action,
+                    notification,
+                    mirakl_id,
+                    voucher,
+                    said = message.parts(),
+                    "{message}"
+                );
             }
-            Severity::Warning => tracing::warn!(action, notification, mirakl_id, voucher, "{message}"),
-            Severity::Error => tracing::error!(action, notification, mirakl_id, voucher, "{message}"),
+            Severity::Warning => {
+                tracing::warn!(action, notification, mirakl_id, voucher, said = message.parts(), "{message}")
+            }
+            Severity::Error => {
+                tracing::error!(action, notification, mirakl_id, voucher, said = message.parts(), "{message}")
+            }
             Severity::Critical => {
-                tracing::error!(severity = "CRITICAL", action, notification, mirakl_id, voucher, "{message}");
+                tracing::error!(
+                    severity = "CRITICAL",
+                    action,
+                    notification,
+                    mirakl_id,
+                    voucher,
+                    said = message.parts(),
+                    "{message}"
+                );
             }
         }
     }

@@ -34,7 +34,7 @@ pub async fn choose_for_voucher(
     let record = chosen.await?;
     let note = msg!("voucher-chosen", person = asker(asked_by), choice = choice.name(), voucher = record.id());
     let (mirakl_id, voucher) = (record.voucher.shop_id, record.voucher.number.as_str());
-    tracing::warn!(action = "voucher", mirakl_id, voucher, "{note}");
+    tracing::warn!(action = "voucher", mirakl_id, voucher, said = note.parts(), "{note}");
     Ok(record)
 }
 

@@ -87,7 +87,8 @@ pub async fn choose_for_operation(
         context.inbox.notify_one();
     }
     let (mirakl_id, voucher) = (operation.mirakl_id, operation.voucher.as_str());
-    tracing::warn!(action = "operation", mirakl_id, voucher, "operation {id}: {note}");
+    let line = msg!("operation-chosen", operation = id, note = note.clone());
+    tracing::warn!(action = "operation", mirakl_id, voucher, said = line.parts(), "{line}");
     Ok(operation)
 }
 

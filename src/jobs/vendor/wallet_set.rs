@@ -127,7 +127,7 @@ pub async fn set_wallet(
         }
         other => other?,
     };
-    tracing::warn!(action = "vendor:wallet:set", mirakl_id, hipay_id, "{note}");
+    tracing::warn!(action = "vendor:wallet:set", mirakl_id, hipay_id, said = note.parts(), "{note}");
     Ok(change)
 }
 

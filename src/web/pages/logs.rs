@@ -22,7 +22,10 @@ struct LogsPage {
 
 /// Shows the lines that pass the filters.
 pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<LogListFilter, PageParams>) -> Result<Response, Problem> {
-    let rows = rows.map(LogListFilter::item);
+    let rows = rows.map(|line| {
+        let message = line.in_words(page.texts());
+        LogItem { message, ..LogListFilter::item(line) }
+    });
     show(rows.status(), &LogsPage { page, rows, levels: LogLevel::ALL, actions: BatchKind::ALL.map(BatchKind::name) })
 }
 

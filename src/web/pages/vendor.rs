@@ -56,6 +56,10 @@ pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id
 }
 
 impl VendorPage {
+    fn message(&self, line: &LogLine) -> String {
+        line.in_words(self.page.texts())
+    }
+
     fn status_tone(&self) -> &'static str {
         if self.vendor.status() == "success" { "good" } else { "bad" }
     }
