@@ -94,6 +94,7 @@ fn line(number: u64) -> LogLine {
         message: "refused: no such wallet".to_owned(),
         target: String::new(),
         fields,
+        said: String::new(),
         unknown: Map::new(),
     }
 }

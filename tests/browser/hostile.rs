@@ -229,6 +229,7 @@ fn plant(writer: &mut Writer<'_>, batch: u64) -> Result<(), StoreError> {
         message: long(),
         target: String::new(),
         fields: serde_json::Map::new(),
+        said: String::new(),
         unknown: serde_json::Map::new(),
     })?;
 

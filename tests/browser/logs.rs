@@ -5,7 +5,6 @@ use cashout::logs::LogLine;
 use cashout::store::StoreError;
 use fantoccini::key::Key;
 use jiff::Timestamp;
-use serde_json::Map;
 
 use crate::users::signed_in;
 use crate::world::Site;
@@ -18,9 +17,7 @@ pub(crate) async fn log(site: &Site, at: &str, level: LogLevel, action: &str, mi
     let (at, action, message) = (at.parse::<Timestamp>().unwrap(), action.to_owned(), message.to_owned());
     let kept = site.world.context.store.write(move |writer| {
         let id = writer.next_id::<LogLine>()?;
-        let (level, target) = (level.number(), String::new());
-        let (fields, unknown) = (Map::new(), Map::new());
-        writer.put(&LogLine { id, at, level, action, mirakl_id, batch: None, message, target, fields, unknown })
+        writer.put(&LogLine { id, mirakl_id, ..LogLine::said(at, level, &action, message) })
     });
     let kept: Result<(), StoreError> = kept.await;
     kept.unwrap();

@@ -332,7 +332,7 @@ fn record_refusal(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> 
         vendor.payment_blocked = blocked;
         vendor.suspended_for_bank_details = true;
     }
-    let line =
-        Line::about_shop(Severity::Error, vendor.mirakl_id, &format!("{message}; the shop is suspended in Mirakl"));
+    let suspended = msg!("notice-bank-refused-suspended", notice = message.clone());
+    let line = Line::about_shop(Severity::Error, vendor.mirakl_id, &suspended);
     Dealt::logged(NotificationOutcome::Applied(message), line)
 }

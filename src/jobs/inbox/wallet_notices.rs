@@ -47,7 +47,7 @@ pub(crate) struct Line {
     severity: Severity,
     mirakl_id: Option<u64>,
     voucher: Option<String>,
-    message: String,
+    message: Message,
 }
 
 /// Severity of a line, by the names of the dashboard.
@@ -60,51 +60,31 @@ pub(crate) enum Severity {
 }
 
 impl Line {
-    pub(crate) fn about_shop(severity: Severity, mirakl_id: u64, message: &str) -> Self {
-        Self { severity, mirakl_id: Some(mirakl_id), voucher: None, message: message.to_owned() }
+    pub(crate) fn about_shop(severity: Severity, mirakl_id: u64, message: &Message) -> Self {
+        Self { severity, mirakl_id: Some(mirakl_id), voucher: None, message: message.clone() }
     }
 
-    fn about(severity: Severity, operation: &Operation, message: &str) -> Self {
+    fn about(severity: Severity, operation: &Operation, message: &Message) -> Self {
         let voucher = Some(operation.voucher.clone());
-        Self { severity, mirakl_id: Some(operation.mirakl_id), voucher, message: message.to_owned() }
+        Self { severity, mirakl_id: Some(operation.mirakl_id), voucher, message: message.clone() }
     }
 
-    fn plain(severity: Severity, message: &str) -> Self {
-        Self { severity, mirakl_id: None, voucher: None, message: message.to_owned() }
+    fn plain(severity: Severity, message: &Message) -> Self {
+        Self { severity, mirakl_id: None, voucher: None, message: message.clone() }
     }
 
     /// Logs the line.
     pub(crate) fn log(&self, notification: u64) {
         let Self { severity, mirakl_id, voucher, message } = self;
-        let action = "notification";
+        let (action, said) = ("notification", message.parts());
         match severity {
             Severity::Notice => {
-                tracing::info!(
-                    severity = "NOTICE",
-                    action,
-                    notification,
-                    mirakl_id,
-                    voucher,
-                    said = message.parts(),
-                    "{message}"
-                );
+                tracing::info!(severity = "NOTICE", action, notification, mirakl_id, voucher, said, "{message}");
             }
-            Severity::Warning => {
-                tracing::warn!(action, notification, mirakl_id, voucher, said = message.parts(), "{message}")
-            }
-            Severity::Error => {
-                tracing::error!(action, notification, mirakl_id, voucher, said = message.parts(), "{message}")
-            }
+            Severity::Warning => tracing::warn!(action, notification, mirakl_id, voucher, said, "{message}"),
+            Severity::Error => tracing::error!(action, notification, mirakl_id, voucher, said, "{message}"),
             Severity::Critical => {
-                tracing::error!(
-                    severity = "CRITICAL",
-                    action,
-                    notification,
-                    mirakl_id,
-                    voucher,
-                    said = message.parts(),
-                    "{message}"
-                );
+                tracing::error!(severity = "CRITICAL", action, notification, mirakl_id, voucher, said, "{message}");
             }
         }
     }
@@ -185,7 +165,7 @@ fn payment(
     };
     let page = writer.page(&Query::group(Operation::BY_TRANSACTION, transaction_id.clone()).limit(1))?;
     if let Some(error) = page.unreadable.first() {
-        let line = Line::plain(Severity::Critical, &error.to_string());
+        let line = Line::plain(Severity::Critical, &error.into());
         return Ok(Dealt::logged(NotificationOutcome::Postponed(error.into()), line));
     }
     let Some(operation) = page.items.into_iter().next() else {

@@ -151,6 +151,7 @@ pub(super) fn line(nth: u64, size: &Size) -> LogLine {
         } else {
             Map::new()
         },
+        said: String::new(),
         unknown: Map::new(),
     }
 }

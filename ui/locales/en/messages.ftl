@@ -258,6 +258,7 @@ notice-bank-valid-no-shop = HiPay has validated the bank details; Mirakl does no
 notice-bank-valid = HiPay has validated the bank details; payments are unblocked
 notice-bank-valid-blocked = HiPay has validated the bank details, but payments stay blocked in Mirakl: someone else has blocked them there
 notice-bank-refused = HiPay has refused the bank details: { $reason }
+notice-bank-refused-suspended = { $notice }; the shop is suspended in Mirakl
 notice-payment-told = payment { $reference }: { $status }
 notice-payment-late = payment { $reference }: { $status }; it arrived late and is in the history
 notice-payment-repeated = payment { $reference }: { $status }; already known

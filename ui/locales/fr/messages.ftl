@@ -257,6 +257,7 @@ notice-bank-valid-no-shop = HiPay a validé les coordonnées bancaires ; Mirak
 notice-bank-valid = HiPay a validé les coordonnées bancaires ; les paiements sont débloqués
 notice-bank-valid-blocked = HiPay a validé les coordonnées bancaires, mais les paiements restent bloqués dans Mirakl : quelqu’un d’autre les y a bloqués
 notice-bank-refused = HiPay a refusé les coordonnées bancaires : { $reason }
+notice-bank-refused-suspended = { $notice } ; la boutique est suspendue dans Mirakl
 notice-payment-told = paiement { $reference } : { $status }
 notice-payment-late = paiement { $reference } : { $status } ; la notification, arrivée tardivement, est dans l’historique
 notice-payment-repeated = paiement { $reference } : { $status } ; déjà connu
