@@ -6,136 +6,81 @@ use std::path::Path;
 use super::super::layers::{SECRETS, variable_of};
 use super::*;
 
-/// A line, and the message about it.
+/// A line, and the problem that is told of its setting.
 const MISTAKES: &[(&str, &str)] = &[
-    ("cycle.days: [1, 31]", "parameters.yml:2: cycle.days: 31 is not a day of every month; allowed: 1 to 28"),
-    ("cycle.days: [1, 1]", "parameters.yml:2: cycle.days: 1 appears twice; allowed: each day once"),
-    ("cycle.days: []", "parameters.yml:2: cycle.days: is empty; allowed: at least one day, 1 to 28"),
-    ("cycle.hour: 24", "parameters.yml:2: cycle.hour: 24 is not allowed; allowed: a whole number from 0 to 23"),
-    ("cycle.minute: soon", "parameters.yml:2: cycle.minute: soon is not allowed; allowed: a whole number from 0 to 59"),
-    (
-        "cycle.interval.after: 1 month",
-        "parameters.yml:2: cycle.interval.after: '1 month' is not a duration; allowed: a whole number with seconds",
-    ),
-    (
-        "cycle.interval.after: 99 days",
-        "parameters.yml:2: cycle.interval.after: '99 days' is too long; allowed: 31 days at most",
-    ),
-    ("cycel.days: [1]", "parameters.yml:2: cycel.days: there is no such setting; did you mean cycle.days?"),
-    (
-        "hipay.wspassword: x",
-        "parameters.yml:2: hipay.wspassword: there is no such setting; did you mean hipay.wsPassword?",
-    ),
-    ("something: x", "parameters.yml:2: something: there is no such setting; the commented example"),
-    (
-        "hipay.timezone: Europe/Pari",
-        "parameters.yml:2: hipay.timezone: Europe/Pari is not a time zone; allowed: IANA names",
-    ),
-    ("hipay.locale: french", "parameters.yml:2: hipay.locale: french is not a locale"),
-    (
-        "hipay.maxConcurrency: 65",
-        "parameters.yml:2: hipay.maxConcurrency: 65 is not allowed; allowed: a whole number from 1 to 64",
-    ),
-    ("hipay.transfer.withdraw.rest: false", "parameters.yml:2: hipay.transfer.withdraw.rest: false selects SOAP"),
+    ("cycle.days: [1, 31]", "31 is not a day of every month; allowed: 1 to 28"),
+    ("cycle.days: [1, 1]", "1 appears twice; allowed: each day once"),
+    ("cycle.days: []", "is empty; allowed: at least one day, 1 to 28"),
+    ("cycle.hour: 24", "24 is not allowed; allowed: a whole number from 0 to 23"),
+    ("cycle.minute: soon", "soon is not allowed; allowed: a whole number from 0 to 59"),
+    ("cycle.interval.after: 1 month", "'1 month' is not a duration; allowed: a whole number with seconds"),
+    ("cycle.interval.after: 99 days", "'99 days' is too long; allowed: 31 days at most"),
+    ("cycel.days: [1]", "there is no such setting; did you mean cycle.days?"),
+    ("hipay.wspassword: x", "there is no such setting; did you mean hipay.wsPassword?"),
+    ("something: x", "there is no such setting; the commented example"),
+    ("hipay.timezone: Europe/Pari", "Europe/Pari is not a time zone; allowed: IANA names"),
+    ("hipay.locale: french", "french is not a locale"),
+    ("hipay.maxConcurrency: 65", "65 is not allowed; allowed: a whole number from 1 to 64"),
+    ("hipay.transfer.withdraw.rest: false", "false selects SOAP"),
     (
         "hipay.baseRestUrl: http://professional.hipay.com",
-        "parameters.yml:2: hipay.baseRestUrl: http://professional.hipay.com is not encrypted; allowed: https://, or http:// to this machine only",
+        "http://professional.hipay.com is not encrypted; allowed: https://, or http:// to this machine only",
     ),
-    (
-        "hipay.baseRestUrl: professional.hipay.com",
-        "parameters.yml:2: hipay.baseRestUrl: professional.hipay.com is not an address",
-    ),
-    (
-        "hipay.enterprise.hashAlgorithm: md5",
-        "parameters.yml:2: hipay.enterprise.hashAlgorithm: md5 is not known; allowed: sha1, sha256, sha512",
-    ),
-    ("hipay.documentTypes: { CODE: 4 }", "parameters.yml:2: hipay.documentTypes: CODE is not a map"),
-    (
-        "hipay.documentTypes: { CODE: { typ: 4 } }",
-        "parameters.yml:2: hipay.documentTypes: CODE: holds something unknown; allowed: type, back, validityDate",
-    ),
-    (
-        "account.operator.hipayId: '12a'",
-        "parameters.yml:2: account.operator.hipayId: 12a is not allowed; allowed: a whole number from 1",
-    ),
-    ("account.operator.email: nobody", "parameters.yml:2: account.operator.email: nobody is not an e-mail address"),
-    (
-        "cashout.negativeVouchers: pay",
-        "parameters.yml:2: cashout.negativeVouchers: pay is not known; allowed: adjust, ignore",
-    ),
-    ("cashout.firstCycle: 2026-02-30", "parameters.yml:2: cashout.firstCycle: 2026-02-30 is not a date"),
-    ("country.filter: [FR, XX]", "parameters.yml:2: country.filter: XX is not a country"),
-    (
-        "schedule.cashoutTransfer: '61 * * * *'",
-        "parameters.yml:2: schedule.cashoutTransfer: '61 * * * *' is not a cron expression",
-    ),
-    (
-        "schedule.cashoutTransfer: '* * * *'",
-        "parameters.yml:2: schedule.cashoutTransfer: '* * * *' is not a cron expression",
-    ),
-    (
-        "schedule.cashoutTransfer: '0 0 0 * * *'",
-        "parameters.yml:2: schedule.cashoutTransfer: '0 0 0 * * *' is not a cron expression",
-    ),
-    (
-        "server.listen: 8080",
-        "parameters.yml:2: server.listen: 8080 is not an address to listen on; allowed: address and port",
-    ),
-    (
-        "server.tls.key: /etc/key.pem",
-        "parameters.yml: server.tls.certificate: is required together with server.tls.key",
-    ),
-    (
-        "server.trustedProxies: 10.0.0.0/33",
-        "parameters.yml:2: server.trustedProxies: 10.0.0.0/33 is not an address or network",
-    ),
-    (
-        "server.metricsToken: short",
-        "parameters.yml:2: server.metricsToken: is too short; allowed: at least 16 characters",
-    ),
-    ("dashboard.locale: de", "parameters.yml:2: dashboard.locale: de is not known; allowed: en, fr"),
+    ("hipay.baseRestUrl: professional.hipay.com", "professional.hipay.com is not an address"),
+    ("hipay.enterprise.hashAlgorithm: md5", "md5 is not known; allowed: sha1, sha256, sha512"),
+    ("hipay.documentTypes: { CODE: 4 }", "CODE is not a map"),
+    ("hipay.documentTypes: { CODE: { typ: 4 } }", "CODE: holds something unknown; allowed: type, back, validityDate"),
+    ("account.operator.hipayId: '12a'", "12a is not allowed; allowed: a whole number from 1"),
+    ("account.operator.email: nobody", "nobody is not an e-mail address"),
+    ("cashout.negativeVouchers: pay", "pay is not known; allowed: adjust, ignore"),
+    ("cashout.firstCycle: 2026-02-30", "2026-02-30 is not a date"),
+    ("country.filter: [FR, XX]", "XX is not a country"),
+    ("schedule.cashoutTransfer: '61 * * * *'", "'61 * * * *' is not a cron expression"),
+    ("schedule.cashoutTransfer: '* * * *'", "'* * * *' is not a cron expression"),
+    ("schedule.cashoutTransfer: '0 0 0 * * *'", "'0 0 0 * * *' is not a cron expression"),
+    ("server.listen: 8080", "8080 is not an address to listen on; allowed: address and port"),
+    ("server.trustedProxies: 10.0.0.0/33", "10.0.0.0/33 is not an address or network"),
+    ("server.metricsToken: short", "is too short; allowed: at least 16 characters"),
+    ("dashboard.locale: de", "de is not known; allowed: en, fr"),
     (
         "dashboard.users: [{ name: a, passwordHash: clear, role: viewer }]",
-        "parameters.yml:2: dashboard.users: user 1: passwordHash is not an Argon2id hash",
+        "user 1: passwordHash is not an Argon2id hash",
     ),
     // A copy without its end.
     (
         "dashboard.users: [{ name: a, passwordHash: '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRz$', role: viewer }]",
-        "parameters.yml:2: dashboard.users: user 1: passwordHash is not an Argon2id hash",
+        "user 1: passwordHash is not an Argon2id hash",
     ),
-    ("mail.port: 0", "parameters.yml:2: mail.port: 0 is not allowed; allowed: a whole number from 1 to 65535"),
-    (
-        "email.logger.alert.level: 450",
-        "parameters.yml:2: email.logger.alert.level: 450 is not a log level; allowed: 100 (DEBUG)",
-    ),
-    (
-        "retention.logs: 3",
-        "parameters.yml:2: retention.logs: 3 is not allowed; allowed: 30 to 36500 days, or 0 for ever",
-    ),
-    ("update.auto: always", "parameters.yml:2: update.auto: always is not known; allowed: off, patch"),
-    ("update.window: night", "parameters.yml:2: update.window: night is not a time of day from-to"),
-    (
-        "update.repository: cashout",
-        "parameters.yml:2: update.repository: cashout is not a repository; allowed: owner/name",
-    ),
-    (
-        "mirakl.clientId: me",
-        "parameters.yml:4: mirakl.operatorKey: only one way to sign in at Mirakl is allowed, but these are set: mirakl.operatorKey, mirakl.clientId",
-    ),
-    (
-        "hipay.wsLogin: ~",
-        "parameters.yml:2: hipay.wsLogin: is required; set it in the file, or as CASHOUT_HIPAY_WSLOGIN in the environment",
-    ),
-    ("hipay.wsLogin: [a]", "parameters.yml:2: hipay.wsLogin: is a list, a map or tagged; allowed: one value"),
-    ("hipay.wsLogin: \"a\\nb\"", "parameters.yml:2: hipay.wsLogin: holds a line break"),
+    ("mail.port: 0", "0 is not allowed; allowed: a whole number from 1 to 65535"),
+    ("email.logger.alert.level: 450", "450 is not a log level; allowed: 100 (DEBUG)"),
+    ("retention.logs: 3", "3 is not allowed; allowed: 30 to 36500 days, or 0 for ever"),
+    ("update.auto: always", "always is not known; allowed: off, patch"),
+    ("update.window: night", "night is not a time of day from-to"),
+    ("update.repository: cashout", "cashout is not a repository; allowed: owner/name"),
+    ("hipay.wsLogin: ~", "is required; set it in the file, or as CASHOUT_HIPAY_WSLOGIN in the environment"),
+    ("hipay.wsLogin: [a]", "is a list, a map or tagged; allowed: one value"),
+    ("hipay.wsLogin: \"a\\nb\"", "holds a line break"),
 ];
 
 #[test]
 fn each_mistake_is_told_with_line_key_value_and_what_is_allowed() {
-    for (line, expected) in MISTAKES {
+    let assert_told = |line: &str, expected: &str| {
         let told = errors(&file_with(line));
         assert!(told.lines().count() == 1 && told.starts_with(expected), "{line}\n told: {told}\n  not: {expected}");
+    };
+    for (line, problem) in MISTAKES {
+        let key = line.split(':').next().unwrap();
+        assert_told(line, &format!("parameters.yml:2: {key}: {problem}"));
     }
+    assert_told(
+        "server.tls.key: /etc/key.pem",
+        "parameters.yml: server.tls.certificate: is required together with server.tls.key",
+    );
+    assert_told(
+        "mirakl.clientId: me",
+        "parameters.yml:4: mirakl.operatorKey: only one way to sign in at Mirakl is allowed, but these are set: \
+         mirakl.operatorKey, mirakl.clientId",
+    );
 }
 
 #[test]
@@ -144,68 +89,55 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(told.lines().count(), 3 + REQUIRED.len(), "{told}");
 }
 
-/// An unreadable file, and the message about it.
+/// An unreadable file, and the message about it after its name.
 const NO_FILES: &[(&str, &str)] = &[
-    ("", "parameters.yml: the file is empty"),
-    ("  \n\n", "parameters.yml: the file is empty"),
-    ("# only words\n", "parameters.yml: there is no top key 'parameters:'"),
-    ("cycle.hour: 1\n", "parameters.yml: there is no top key 'parameters:'"),
-    ("just words\n", "parameters.yml:1: column 1: unexpected or repeated content"),
-    ("parameters: [1]\n", "parameters.yml:1: column 13: unexpected or repeated content"),
+    ("", ": the file is empty"),
+    ("  \n\n", ": the file is empty"),
+    ("# only words\n", ": there is no top key 'parameters:'"),
+    ("cycle.hour: 1\n", ": there is no top key 'parameters:'"),
+    ("just words\n", ":1: column 1: unexpected or repeated content"),
+    ("parameters: [1]\n", ":1: column 13: unexpected or repeated content"),
     (
         "parameters:\n  a: [1\n",
-        "parameters.yml:2: not valid YAML: did not find expected ',' or ']'; this is the end of the file, which looks cut off",
+        ":2: not valid YAML: did not find expected ',' or ']'; this is the end of the file, which looks cut off",
     ),
     (
         "parameters:\n  cycle.hour: 1\n  hipay.wsPassw",
-        "parameters.yml:3: not valid YAML: could not find expected ':'; this is the end of the file, which looks cut off",
+        ":3: not valid YAML: could not find expected ':'; this is the end of the file, which looks cut off",
     ),
     (
         "parameters:\n  a: b: c\n  d: e\n",
-        "parameters.yml:2: column 7: not valid YAML: mapping values are not allowed in this context",
+        ":2: column 7: not valid YAML: mapping values are not allowed in this context",
     ),
-    (
-        "parameters:\n\ta: b\n",
-        "parameters.yml:2: the line is indented with a tab, which YAML does not allow; use spaces",
-    ),
-    (
-        "parameters:\n  a: b\n  \t c: d\n",
-        "parameters.yml:3: the line is indented with a tab, which YAML does not allow; use spaces",
-    ),
-    (
-        "parameters:\n  a: \"b\n  c: \"d\"\n  e: f\n",
-        "parameters.yml:2: not valid YAML: the quote that opens on this line",
-    ),
-    ("parameters:\n  a: 'b\n  c: 'd'\n  e: f\n", "parameters.yml:2: not valid YAML: the quote that opens on this line"),
-    ("parameters:\n  a: b\n  c: 'd''\n  e: f\n", "parameters.yml:3: not valid YAML: the quote that opens on this line"),
-    (
-        "parameters:\n  a: b\n  c: ['d', 'e]\n  e: f\n",
-        "parameters.yml:3: not valid YAML: the quote that opens on this line",
-    ),
-    ("parameters:\n  a: \"b\\\"\n", "parameters.yml:2: not valid YAML: the quote that opens on this line"),
+    ("parameters:\n\ta: b\n", ":2: the line is indented with a tab, which YAML does not allow; use spaces"),
+    ("parameters:\n  a: b\n  \t c: d\n", ":3: the line is indented with a tab, which YAML does not allow; use spaces"),
+    ("parameters:\n  a: \"b\n  c: \"d\"\n  e: f\n", ":2: not valid YAML: the quote that opens on this line"),
+    ("parameters:\n  a: 'b\n  c: 'd'\n  e: f\n", ":2: not valid YAML: the quote that opens on this line"),
+    ("parameters:\n  a: b\n  c: 'd''\n  e: f\n", ":3: not valid YAML: the quote that opens on this line"),
+    ("parameters:\n  a: b\n  c: ['d', 'e]\n  e: f\n", ":3: not valid YAML: the quote that opens on this line"),
+    ("parameters:\n  a: \"b\\\"\n", ":2: not valid YAML: the quote that opens on this line"),
     (
         "parameters:\n  a: 'b\n\n  # HiPay's host\n  c: d\n  # It's it.\n  e: f\n",
-        "parameters.yml:2: not valid YAML: the quote that opens on this line",
+        ":2: not valid YAML: the quote that opens on this line",
     ),
-    ("parameters:\n  a: \"b\n    c\n  \"\n  d: e: f\n", "parameters.yml:5: column 7: not valid YAML"),
-    ("parameters:\n  a: it's\n  b: c: d\n", "parameters.yml:3: column 7: not valid YAML: mapping values"),
-    ("parameters:\n  a: 'x\n    y'\n  b: c: d\n", "parameters.yml:4: column 7: not valid YAML: mapping values"),
+    ("parameters:\n  a: \"b\n    c\n  \"\n  d: e: f\n", ":5: column 7: not valid YAML"),
+    ("parameters:\n  a: it's\n  b: c: d\n", ":3: column 7: not valid YAML: mapping values"),
+    ("parameters:\n  a: 'x\n    y'\n  b: c: d\n", ":4: column 7: not valid YAML: mapping values"),
     (
         "parameters:\n  cycle.hour: 1\n  debug: ~\n  cycle.hour: 2\n",
-        "parameters.yml:4: cycle.hour: is set twice, first on line 2; delete one of them",
+        ":4: cycle.hour: is set twice, first on line 2; delete one of them",
     ),
-    (
-        "parameters:\n  debug: ~\ncycle.hour: 2\n",
-        "parameters.yml:3: cycle.hour is outside of 'parameters:'; indent it below",
-    ),
-    ("parameters:\n  debug: ~\nparameters:\n  token: ~\n", "parameters.yml:3: 'parameters:' appears a second time"),
-    ("parameters:\n  a: \0\n", "parameters.yml:2: the file holds a NUL byte"),
+    ("parameters:\n  debug: ~\ncycle.hour: 2\n", ":3: cycle.hour is outside of 'parameters:'; indent it below"),
+    ("parameters:\n  debug: ~\nparameters:\n  token: ~\n", ":3: 'parameters:' appears a second time"),
+    ("parameters:\n  a: \0\n", ":2: the file holds a NUL byte"),
 ];
 
 #[test]
 fn a_file_that_cannot_be_understood_says_why() {
     for (text, expected) in NO_FILES {
-        assert!(errors(text).starts_with(expected), "{text:?}\n told: {}\n  not: {expected}", errors(text));
+        let told = errors(text);
+        let place_and_problem = told.strip_prefix("parameters.yml").unwrap();
+        assert!(place_and_problem.starts_with(expected), "{text:?}\n told: {told}\n  not: {expected}");
     }
     let nested = format!("parameters:\n  mail.to: {}", "[".repeat(500_000));
     assert!(errors(&nested).contains("opening brackets"), "deep nesting must be refused before it is parsed");
@@ -253,23 +185,21 @@ const WRONG: [&str; 18] = [
 #[test]
 fn secrets_are_never_shown() {
     const CANARY: &str = "cAnArY";
+    let shown = |text: &str, environment: &[(&str, &str)]| match load_text(text, environment) {
+        Ok(config) => format!("{config:?}"),
+        Err(errors) => format!("{errors} {errors:?}"),
+    };
     for key in SECRETS {
         for wrong in WRONG {
             let text = file_with(&format!("{key}: {}", wrong.replace("{}", CANARY)));
             for text in [&text, &format!("{text}  cycle.hour: 99\n"), &format!("{text}  {key}: {CANARY}\n")] {
-                let shown = match load_text(text, &[]) {
-                    Ok(config) => format!("{config:?}"),
-                    Err(errors) => format!("{errors} {errors:?}"),
-                };
+                let shown = shown(text, &[]);
                 assert!(!shown.contains(CANARY), "{text}\n{shown}");
             }
         }
         let variable = variable_of(key);
         for value in [CANARY, "cAnArY\u{fffd}", "[cAnArY", "[{ name: cAnArY, passwordHash: cAnArY, role: cAnArY }]"] {
-            let shown = match load_text(&file_with("cycle.hour: 99"), &[(variable.as_str(), value)]) {
-                Ok(config) => format!("{config:?}"),
-                Err(errors) => format!("{errors} {errors:?}"),
-            };
+            let shown = shown(&file_with("cycle.hour: 99"), &[(variable.as_str(), value)]);
             assert!(!shown.contains(CANARY), "{variable}={value}\n{shown}");
         }
     }
