@@ -37,9 +37,8 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Vec<SettingEntry>, Vec<Con
     if text.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}').is_empty() {
         return Err(whole(msg!("file-empty")));
     }
-    if let Some(before) = text.split_once('\0').map(|(before, _)| before) {
-        let place = format!("{name}:{}", before.lines().count().max(1));
-        return Err(vec![ConfigError::of_file(place, msg!("file-nul"))]);
+    if let Some((before, _)) = text.split_once('\0') {
+        return Err(vec![ConfigError::of_line(name, before.lines().count().max(1), msg!("file-nul"))]);
     }
     if too_nested(text) {
         return Err(whole(msg!("file-nested", most = MAX_BRACKETS)));
@@ -178,23 +177,21 @@ fn syntax_mistake(name: &str, text: &str, error: &serde_yaml::Error) -> ConfigEr
         return ConfigError::of_file(name, yaml_problem(error));
     };
     if let Some(line) = unclosed_quote(text, location.line()) {
-        let place = format!("{name}:{line}");
         let is_last = line >= text.trim_end().lines().count();
         let problem = msg!("yaml-quote");
-        return ConfigError::of_file(place, if is_last { msg!("file-cut-off", problem) } else { problem });
+        return ConfigError::of_line(name, line, if is_last { msg!("file-cut-off", problem) } else { problem });
     }
     let is_indented_by_tab = |line: &str| line.chars().take_while(|letter| letter.is_whitespace()).any(|it| it == '\t');
-    let place = format!("{name}:{}", location.line().max(1));
+    let line = location.line().max(1);
     if text.lines().nth(location.line().saturating_sub(1)).is_some_and(is_indented_by_tab) {
-        return ConfigError::of_file(place, msg!("yaml-tab"));
+        return ConfigError::of_line(name, line, msg!("yaml-tab"));
     }
     let problem = yaml_problem(error);
     // At the very end, the line itself is not wrong: its continuation is missing.
     if location.index() >= text.trim_end().len() {
-        let place = format!("{name}:{}", text.trim_end().lines().count());
-        return ConfigError::of_file(place, msg!("file-cut-off", problem));
+        return ConfigError::of_line(name, text.trim_end().lines().count(), msg!("file-cut-off", problem));
     }
-    ConfigError::of_file(place, msg!("file-column", column = location.column(), problem))
+    ConfigError::of_line(name, line, msg!("file-column", column = location.column(), problem))
 }
 
 /// Returns the line, at most `until` (both from 1), that opens a quote which swallows the next setting.
@@ -255,20 +252,21 @@ fn yaml_problem(error: &serde_yaml::Error) -> Message {
 
 fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<SettingEntry>, Vec<ConfigError>> {
     let lines = key_lines(text);
-    let line_of = |key: &str, nth: usize| lines.get(key).and_then(|found| found.get(nth).or(found.last()));
+    let line_of = |key: &str, nth: usize| {
+        let found = lines.get(key).and_then(|found| found.get(nth).or(found.last()));
+        found.copied().unwrap_or((1, ""))
+    };
     let mut blocks = outer.parameters.into_iter();
     let Some(pairs) = blocks.next() else {
         return Err(vec![ConfigError::of_file(name, msg!("file-no-top"))]);
     };
     let mut mistakes = Vec::new();
     if blocks.next().is_some() {
-        let line = line_of("parameters", 1).map_or(1, |(line, _)| *line);
-        mistakes.push(ConfigError::of_file(format!("{name}:{line}"), msg!("file-top-twice")));
+        mistakes.push(ConfigError::of_line(name, line_of("parameters", 1).0, msg!("file-top-twice")));
     }
     for other in outer.others {
-        let line = line_of(&other, 0).map_or(1, |(line, _)| *line);
         let problem = msg!("file-outside", key = key_shown(&other));
-        mistakes.push(ConfigError::of_file(format!("{name}:{line}"), problem));
+        mistakes.push(ConfigError::of_line(name, line_of(&other, 0).0, problem));
     }
 
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -279,12 +277,10 @@ fn entries(name: &str, text: &str, outer: Outer) -> Result<Vec<SettingEntry>, Ve
             continue;
         };
         let times = seen.entry(key.clone()).or_insert(0);
-        let (line, rest) = line_of(&key, *times).copied().unwrap_or((1, ""));
+        let (line, rest) = line_of(&key, *times);
         if *times > 0 {
-            let place = format!("{name}:{line}");
-            let first = line_of(&key, 0).map_or(1, |(line, _)| *line);
-            let problem = msg!("setting-twice", first);
-            mistakes.push(ConfigError::of_key(place, &key_shown(&key), problem));
+            let problem = msg!("setting-twice", first = line_of(&key, 0).0);
+            mistakes.push(ConfigError::of_key(format!("{name}:{line}"), &key_shown(&key), problem));
         }
         *times = times.saturating_add(1);
         found.push(SettingEntry { key, value: as_written(value, rest), line });

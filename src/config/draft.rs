@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::document;
-use super::error::{ConfigError, ConfigErrors, SettingSource};
-use super::layers::{FileText, Layers, SECRETS, Setting, read_file, read_opened};
+use super::error::{ConfigErrors, SettingSource};
+use super::layers::{FileText, Layers, SECRETS, Setting, open_file, read_file, read_opened};
 use super::live::ConfigWriter;
 use super::writer::{changed, replace_settings};
 use super::{Config, EXAMPLE};
@@ -19,7 +19,6 @@ pub struct ConfigDraft {
     /// Text of the file on the disk, if there is one.
     before: Option<String>,
     text: String,
-    mode: u32,
     environment: Vec<(String, String)>,
 }
 
@@ -46,13 +45,10 @@ impl KnownSetting {
     }
 }
 
-/// Mode for the checks of a file that does not exist yet.
-const MODE: u32 = 0o640;
-
 impl ConfigDraft {
     /// Starts a draft from the file at `path`, if there is one. `environment` is that of [`Config::load`]. Blocks.
     pub fn begin(path: &Path, environment: Vec<(String, String)>) -> Result<Self, ConfigErrors> {
-        Self::of(path, read_file(path), environment)
+        Self::begin_opened(path, open_file(path), environment)
     }
 
     /// Starts a draft like [`ConfigDraft::begin`], from a file that the caller has opened at `path`; `None` for no
@@ -62,19 +58,9 @@ impl ConfigDraft {
         opened: io::Result<Option<File>>,
         environment: Vec<(String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        Self::of(path, read_opened(path, opened), environment)
-    }
-
-    fn of(
-        path: &Path,
-        file: Result<Option<FileText>, ConfigError>,
-        environment: Vec<(String, String)>,
-    ) -> Result<Self, ConfigErrors> {
-        let file = file.map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
-        let mode = file.as_ref().map_or(MODE, |file| file.mode);
-        let before = file.map(|file| file.text);
+        let before = read_opened(path, opened)?.map(|file| file.text);
         let text = before.clone().unwrap_or_else(|| EXAMPLE.to_owned());
-        Ok(Self { path: path.to_owned(), before, text, mode, environment })
+        Ok(Self { path: path.to_owned(), before, text, environment })
     }
 
     /// Fills in settings (name, value); an empty value stands for "not set". If the layout of the file does not
@@ -88,7 +74,9 @@ impl ConfigDraft {
 
     /// Returns the known state of each setting; an empty map if the file cannot be parsed.
     pub fn known(&self) -> BTreeMap<String, KnownSetting> {
-        let settings = self.layers().map(|layers| layers.settings).unwrap_or_default();
+        let file = FileText { text: self.text.clone(), mode: 0o600 };
+        let layers = Layers::gather(&self.path, Some(&file), &self.environment);
+        let settings = layers.map(|layers| layers.settings).unwrap_or_default();
         settings.into_iter().map(|(key, setting)| (key.clone(), KnownSetting::of(&key, setting))).collect()
     }
 
@@ -105,11 +93,6 @@ impl ConfigDraft {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody has changed it meanwhile"));
         }
         scribe.replace(&self.text).unwrap_or_else(|| replace_settings(&self.path, &self.text))
-    }
-
-    fn layers(&self) -> Result<Layers, ConfigErrors> {
-        let file = FileText { text: self.text.clone(), mode: self.mode };
-        Ok(Layers::gather(&self.path, Some(&file), &self.environment)?)
     }
 }
 

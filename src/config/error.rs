@@ -33,10 +33,7 @@ pub enum SettingSource {
 
 impl fmt::Display for SettingSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
-            Self::Default | Self::Environment { .. } | Self::Credential { .. } => Message::from(self).fmt(formatter),
-        }
+        Message::from(self).fmt(formatter)
     }
 }
 
@@ -44,7 +41,7 @@ impl From<&SettingSource> for Message {
     fn from(source: &SettingSource) -> Self {
         match source {
             SettingSource::Default => msg!("source-default"),
-            SettingSource::File { .. } => Self::quoting(source.to_string()),
+            SettingSource::File { path, line } => Self::quoting(format!("{}:{line}", path.display())),
             SettingSource::Environment { variable } => msg!("source-environment", variable),
             SettingSource::Credential { path } => msg!("source-credential", path = path.display().to_string()),
         }
@@ -70,9 +67,14 @@ impl ConfigError {
         Self { place: place.to_string(), key: Some(key.to_owned()), problem, is_missing: false }
     }
 
-    /// Makes a mistake of a file as a whole, or of one of its lines.
+    /// Makes a mistake of a file as a whole.
     pub(super) fn of_file(place: impl fmt::Display, problem: Message) -> Self {
         Self { place: place.to_string(), key: None, problem, is_missing: false }
+    }
+
+    /// Makes a mistake of a line of a file, counted from 1.
+    pub(super) fn of_line(name: impl fmt::Display, line: usize, problem: Message) -> Self {
+        Self::of_file(format!("{name}:{line}"), problem)
     }
 
     /// Marks the mistake as a missing requirement.
@@ -120,6 +122,12 @@ impl From<&ConfigErrors> for Message {
     fn from(errors: &ConfigErrors) -> Self {
         let both = |one: Self, other: Self| msg!("both", one, other);
         errors.mistakes.iter().map(Self::from).reduce(both).unwrap_or_default()
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(mistake: ConfigError) -> Self {
+        Self { mistakes: vec![mistake] }
     }
 }
 

@@ -127,7 +127,7 @@ pub(super) fn read_opened(path: &Path, opened: io::Result<Option<File>>) -> Resu
         Err(error) => {
             let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
             let line = good.filter(|byte| **byte == b'\n').count().saturating_add(1);
-            Err(ConfigError::of_file(format!("{name}:{line}"), msg!("file-not-utf8")))
+            Err(ConfigError::of_line(&name, line, msg!("file-not-utf8")))
         }
     }
 }
@@ -176,7 +176,10 @@ impl Layers {
         }
         layers.add_environment(environment);
         layers.add_credentials(environment);
-        layers.note_unused();
+        if !layers.unused.is_empty() {
+            let unused = layers.unused.join(", ");
+            layers.notices.push(Notice::info(format!("these settings have no effect and can be deleted: {unused}")));
+        }
         Ok(layers)
     }
 
@@ -247,23 +250,15 @@ impl Layers {
     }
 
     fn add(&mut self, key: String, value: Value, source: SettingSource) {
+        if !is_set(&key, &value) {
+            return;
+        }
         // The commented example lists them too, and marks them there.
         let as_usual = self.settings.get(&key).is_some_and(|usual| usual.value == value);
-        if is_unused(&key) && is_set(&key, &value) && !as_usual {
+        if is_unused(&key) && !as_usual {
             self.unused.push(key.clone());
         }
-        if is_set(&key, &value) {
-            self.settings.insert(key, Setting { value, source });
-        }
-    }
-
-    fn note_unused(&mut self) {
-        if !self.unused.is_empty() {
-            self.notices.push(Notice::info(format!(
-                "these settings have no effect and can be deleted: {}",
-                self.unused.join(", ")
-            )));
-        }
+        self.settings.insert(key, Setting { value, source });
     }
 
     fn unknown(&self, key: &str) -> Message {

@@ -16,7 +16,7 @@ mod values;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -106,8 +106,7 @@ impl Config {
     /// Reads the file at `path`, the `CASHOUT_*` variables of `environment`, and the folder that its
     /// `CREDENTIALS_DIRECTORY` names. The file may be missing if everything required comes from elsewhere.
     pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigErrors> {
-        let file = layers::read_file(path).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
-        Self::from_file(path, file.as_ref(), environment)
+        Self::load_opened(path, open_file(path), environment)
     }
 
     /// Reads a configuration like [`Config::load`], from a file that the caller has opened at `path`; `None`
@@ -117,7 +116,7 @@ impl Config {
         opened: io::Result<Option<File>>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let file = layers::read_opened(path, opened).map_err(|mistake| ConfigErrors::from(vec![mistake]))?;
+        let file = layers::read_opened(path, opened)?;
         Self::from_file(path, file.as_ref(), environment)
     }
 
@@ -128,16 +127,6 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
         Self::from_file(path, Some(&FileText { text, mode: 0o600 }), environment)
-    }
-
-    fn from_file(
-        path: &Path,
-        file: Option<&FileText>,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigErrors> {
-        let environment: Vec<_> = environment.into_iter().collect();
-        let layers = Layers::gather(path, file, &environment)?;
-        Self::from_layers(layers)
     }
 
     /// Returns the source of the setting `key`; `None` for a key that does not exist.
@@ -159,15 +148,20 @@ impl Config {
         always.into_iter().chain(others.into_iter().flatten()).chain(mail).chain(users).chain(self.alert.secrets())
     }
 
-    fn from_layers(layers: Layers) -> Result<Self, ConfigErrors> {
-        let mut reader = SettingsReader::new(layers);
+    fn from_file(
+        path: &Path,
+        file: Option<&FileText>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let environment: Vec<_> = environment.into_iter().collect();
+        let mut reader = SettingsReader::new(Layers::gather(path, file, &environment)?);
         let made = Self::read(&mut reader);
         let layers = reader.finish()?;
         let sources = layers.settings.into_iter().map(|(key, setting)| (key, setting.source)).collect();
         match made {
             Ok(config) => Ok(Self { notices: layers.notices, sources, ..config }),
             // A reader that returns `Noted` has recorded a mistake, so `finish` has failed before this point.
-            Err(reader::Noted) => Err(vec![ConfigError::of_file(layers.path.display(), msg!("setting-wrong"))].into()),
+            Err(reader::Noted) => Err(ConfigError::of_file(layers.path.display(), msg!("setting-wrong")).into()),
         }
     }
 
@@ -179,7 +173,7 @@ impl Config {
         let labels = sections::labels(reader);
         let cycle = sections::cycle(reader);
         let cashout = sections::cashout(reader);
-        let country_filter = sections::country_filter(reader);
+        let country_filter = reader.list("country.filter", values::country);
         let schedule = sections::schedule(reader);
         let server = sections::server(reader);
         let dashboard = sections::dashboard(reader);
@@ -240,19 +234,16 @@ pub fn hand_over(credentials: Vec<(String, Secret)>) {
 }
 
 /// Returns the credentials that systemd provides to this process: each file's name and the open file.
-pub fn credentials() -> Vec<(String, std::fs::File)> {
+pub fn credentials() -> Vec<(String, File)> {
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    let open = |entry: std::fs::DirEntry| {
-        Some((entry.file_name().into_string().ok()?, std::fs::File::open(entry.path()).ok()?))
-    };
+    let open = |entry: std::fs::DirEntry| Some((entry.file_name().into_string().ok()?, File::open(entry.path()).ok()?));
     entries.filter_map(open).take(MAX_CREDENTIALS).collect()
 }
 
 /// Returns the credentials as environment variables for the same settings.
 pub fn credentials_as_variables() -> Vec<(String, String)> {
-    let text = |file| std::io::read_to_string(file).ok();
-    let of = |(key, file): (String, std::fs::File)| Some((layers::variable_of(&key), text(file)?));
+    let of = |(key, file): (String, File)| Some((layers::variable_of(&key), io::read_to_string(file).ok()?));
     credentials().into_iter().filter_map(of).collect()
 }
 

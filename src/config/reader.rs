@@ -112,10 +112,8 @@ impl SettingsReader {
 
     /// Reads a value that must be present, at least as a default.
     pub(super) fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Message>) -> ReadValue<T> {
-        match self.optional(key, parse)? {
-            Some(value) => Ok(value),
-            None => Err(self.require(key, required_problem(key))),
-        }
+        let value = self.optional(key, parse)?;
+        self.present(key, value)
     }
 
     /// Reads a secret that may be absent, of at least `shortest` characters.
@@ -128,9 +126,26 @@ impl SettingsReader {
 
     /// Reads a secret that must be present.
     pub(super) fn required_secret(&mut self, key: &str) -> ReadValue<Secret> {
-        match self.optional_secret(key, 1)? {
-            Some(secret) => Ok(secret),
-            None => Err(self.require(key, required_problem(key))),
+        let secret = self.optional_secret(key, 1)?;
+        self.present(key, secret)
+    }
+
+    /// Returns the value, or records that `key` is required.
+    fn present<T>(&mut self, key: &str, value: Option<T>) -> ReadValue<T> {
+        value.ok_or_else(|| self.require(key, msg!("setting-required", variable = variable_of(key))))
+    }
+
+    /// Returns both values or none; if only one of them is set, the other one is refused.
+    pub(super) fn both<T, U>(
+        &mut self,
+        (key, value): (&str, Option<T>),
+        (other_key, other): (&str, Option<U>),
+    ) -> ReadValue<Option<(T, U)>> {
+        match (value, other) {
+            (Some(value), Some(other)) => Ok(Some((value, other))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.refuse(other_key, msg!("setting-beside", other = key))),
+            (None, Some(_)) => Err(self.refuse(key, msg!("setting-beside", other = other_key))),
         }
     }
 
@@ -147,10 +162,15 @@ impl SettingsReader {
         let Some(items) = items else {
             return Err(self.refuse(key, msg!("setting-no-list")));
         };
+        self.all(key, items.iter().map(|item| parse(item)))
+    }
+
+    /// Returns the values, or records every problem among them as one of `key`.
+    pub(super) fn all<T>(&mut self, key: &str, results: impl Iterator<Item = Result<T, Message>>) -> ReadValue<Vec<T>> {
         let mut values = Vec::new();
         let mut noted = None;
-        for item in items {
-            match parse(&item) {
+        for result in results {
+            match result {
                 Ok(value) => values.push(value),
                 Err(problem) => noted = Some(self.refuse(key, problem)),
             }
@@ -171,8 +191,4 @@ fn listed(text: &str) -> Vec<String> {
     let text = text.trim();
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     inner.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
-}
-
-fn required_problem(key: &str) -> Message {
-    msg!("setting-required", variable = variable_of(key))
 }

@@ -101,19 +101,10 @@ pub(super) fn hipay(reader: &mut SettingsReader) -> ReadValue<HiPayConfig> {
 
 fn document_types(reader: &mut SettingsReader) -> ReadValue<Vec<DocumentType>> {
     const KEY: &str = "hipay.documentTypes";
-    let table = reader.structure(KEY)?;
-    let Value::Mapping(table) = table else {
+    let Value::Mapping(table) = reader.structure(KEY)? else {
         return Err(reader.refuse(KEY, msg!("types-no-map", example = "{ MIRAKL_CODE: { type: 4 } }")));
     };
-    let mut types = Vec::new();
-    let mut noted = None;
-    for (code, row) in &table {
-        match document_type(code, row) {
-            Ok(document_type) => types.push(document_type),
-            Err(problem) => noted = Some(reader.refuse(KEY, problem)),
-        }
-    }
-    noted.map_or(Ok(types), Err)
+    reader.all(KEY, table.iter().map(|(code, row)| document_type(code, row)))
 }
 
 fn document_type(code: &Value, row: &Value) -> Result<DocumentType, Message> {

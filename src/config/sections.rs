@@ -1,7 +1,7 @@
 //! The typed settings of the program itself, section by section. Every setting of a section is read before the
 //! first mistake ends it, so that all mistakes are reported at once.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 
 use argon2::password_hash::phc::PasswordHash;
 use base64::Engine;
@@ -87,10 +87,6 @@ pub(super) fn cashout(reader: &mut SettingsReader) -> ReadValue<CashoutConfig> {
     })
 }
 
-pub(super) fn country_filter(reader: &mut SettingsReader) -> ReadValue<Vec<String>> {
-    reader.list("country.filter", values::country)
-}
-
 pub(super) fn schedule(reader: &mut SettingsReader) -> ReadValue<ScheduleConfig> {
     let vendor_process = reader.optional("schedule.vendorProcess", values::cron);
     let cashout_generate = reader.optional("schedule.cashoutGenerate", values::cron);
@@ -107,28 +103,15 @@ pub(super) fn schedule(reader: &mut SettingsReader) -> ReadValue<ScheduleConfig>
 }
 
 pub(super) fn server(reader: &mut SettingsReader) -> ReadValue<ServerConfig> {
-    let listen = reader.required("server.listen", |text| {
-        text.trim().parse().map_err(|_| msg!("value-listen", value = quote_value(text)))
-    });
+    let listen = reader.required("server.listen", values::socket_address);
     let public_url = reader.optional("server.publicUrl", values::public_url);
     let certificate = reader.optional("server.tls.certificate", values::absolute_path);
     let key = reader.optional("server.tls.key", values::absolute_path);
     let trusted_proxies = reader.list("server.trustedProxies", values::network);
     let metrics_token = reader.optional_secret("server.metricsToken", MIN_TOKEN_LENGTH);
-    let metrics_listen = reader.optional("server.metricsListen", |text| {
-        text.trim().parse().map_err(|_| msg!("value-listen", value = quote_value(text)))
-    });
-    let tls = match (certificate?, key?) {
-        (Some(certificate), Some(key)) => Ok(Some(TlsConfig { certificate, key })),
-        (None, None) => Ok(None),
-        (Some(_), None) => {
-            Err(reader.refuse("server.tls.key", msg!("setting-beside", other = "server.tls.certificate")))
-        }
-        (None, Some(_)) => {
-            Err(reader.refuse("server.tls.certificate", msg!("setting-beside", other = "server.tls.key")))
-        }
-    };
-    let (listen, public_url, tls): (SocketAddr, Option<String>, _) = (listen?, public_url?, tls?);
+    let metrics_listen = reader.optional("server.metricsListen", values::socket_address);
+    let tls = reader.both(("server.tls.certificate", certificate?), ("server.tls.key", key?));
+    let (listen, public_url, tls) = (listen?, public_url?, tls?);
     if !listen.ip().is_loopback() && tls.is_none() && public_url.is_none() {
         reader.warn(format!(
             "server.listen: {listen} can be reached from other machines, and nothing is encrypted: passwords cross the \
@@ -139,7 +122,7 @@ pub(super) fn server(reader: &mut SettingsReader) -> ReadValue<ServerConfig> {
         listen,
         public_path: public_url.as_deref().map(values::path_of).unwrap_or_default(),
         public_url,
-        tls,
+        tls: tls.map(|(certificate, key)| TlsConfig { certificate, key }),
         trusted_proxies: trusted_proxies?,
         metrics_token: metrics_token?,
         metrics_listen: metrics_listen?,
@@ -159,18 +142,13 @@ fn dashboard_users(reader: &mut SettingsReader) -> ReadValue<Vec<DashboardUser>>
     let Value::Sequence(rows) = reader.structure(KEY)? else {
         return Err(reader.refuse(KEY, msg!("users-no-list", example = USER)));
     };
-    let mut users: Vec<DashboardUser> = Vec::new();
-    let mut noted = None;
-    for (number, row) in (1_usize..).zip(&rows) {
-        match dashboard_user(row) {
-            Ok(user) if users.iter().any(|other| other.name == user.name) => {
-                noted = Some(reader.refuse(KEY, msg!("user-twice", number, name = quote_value(&user.name))));
-            }
-            Ok(user) => users.push(user),
-            Err(problem) => noted = Some(reader.refuse(KEY, msg!("user-wrong", number, problem))),
-        }
-    }
-    noted.map_or(Ok(users), Err)
+    let mut names = BTreeSet::new();
+    let users = (1_usize..).zip(&rows).map(|(number, row)| match dashboard_user(row) {
+        Ok(user) if !names.insert(user.name.clone()) => Err(msg!("user-twice", number, name = quote_value(&user.name))),
+        Ok(user) => Ok(user),
+        Err(problem) => Err(msg!("user-wrong", number, problem)),
+    });
+    reader.all(KEY, users)
 }
 
 /// Reads one dashboard user. The messages quote no value but the role: a typing error may have put the password
@@ -186,8 +164,7 @@ fn dashboard_user(row: &Value) -> Result<DashboardUser, Message> {
         return Err(msg!("user-hash", example = HASH));
     }
     let role = field("role").ok_or_else(|| msg!("user-no-role"))?;
-    let role = values::one_of(&[("viewer", Role::Viewer), ("operator", Role::Operator)])(&role)
-        .map_err(|_| msg!("user-role"))?;
+    let role = values::one_of(&Role::ALL.map(|role| (role.name(), role)))(&role).map_err(|_| msg!("user-role"))?;
     Ok(DashboardUser { name, password_hash: Secret::new(password_hash), role })
 }
 
@@ -279,16 +256,7 @@ pub(super) fn alert(reader: &mut SettingsReader) -> ReadValue<AlertConfig> {
     let teams = reader.optional("alert.teams.url", secret_address);
     let routing_key = reader.optional_secret("alert.pagerduty.routingKey", MIN_TOKEN_LENGTH);
     let pager_duty = reader.required("alert.pagerduty.url", values::url);
-    let webhook = match (webhook?, secret?) {
-        (Some(url), Some(secret)) => Some((url, secret)),
-        (None, None) => None,
-        (Some(_), None) => {
-            return Err(reader.refuse("alert.webhook.secret", msg!("setting-beside", other = "alert.webhook.url")));
-        }
-        (None, Some(_)) => {
-            return Err(reader.refuse("alert.webhook.url", msg!("setting-beside", other = "alert.webhook.secret")));
-        }
-    };
+    let webhook = reader.both(("alert.webhook.url", webhook?), ("alert.webhook.secret", secret?))?;
     let pager_duty = pager_duty?;
     Ok(AlertConfig { webhook, slack: slack?, teams: teams?, pager_duty: routing_key?.map(|key| (pager_duty, key)) })
 }

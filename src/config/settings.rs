@@ -15,8 +15,7 @@ use utoipa::ToSchema;
 use crate::domain::voucher::VoucherSource;
 use crate::platform::secret::Secret;
 use crate::platform::variants::named;
-use crate::text::{Locale, Word};
-use std::borrow::Cow;
+use crate::text::{Locale, word_by_name};
 
 /// Address and credentials of Mirakl.
 #[derive(Debug, Clone)]
@@ -251,7 +250,8 @@ pub struct DashboardUser {
 }
 
 /// The permissions of a dashboard user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Permission to see everything.
     Viewer,
@@ -377,7 +377,8 @@ pub enum LogLevel {
     Emergency,
 }
 
-named!(pub LogLevel);
+named!(pub LogLevel, pub Role);
+word_by_name!(Role => "role");
 
 impl LogLevel {
     /// Returns the number that stands for the level in the configuration.
@@ -468,15 +469,6 @@ impl TimeWindow {
     /// Returns true if the window contains a time of day.
     pub fn contains(self, time: Time) -> bool {
         if self.from < self.to { self.from <= time && time < self.to } else { self.from <= time || time < self.to }
-    }
-}
-
-impl Word for Role {
-    fn id(&self) -> Option<Cow<'static, str>> {
-        Some(Cow::Borrowed(match self {
-            Self::Viewer => "role-viewer",
-            Self::Operator => "role-operator",
-        }))
     }
 }
 

@@ -2,7 +2,7 @@
 //! the problem and the allowed values.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -113,12 +113,17 @@ pub(super) fn any_text(text: &str) -> Result<String, Message> {
     Ok(text.to_owned())
 }
 
+/// Returns true for a text that is not empty and has only letters that belong.
+fn consists_of(text: &str, belongs: impl Fn(char) -> bool) -> bool {
+    !text.is_empty() && text.chars().all(belongs)
+}
+
 /// Parses a host, a domain or a network that is reached without the proxy; `*.example.com` means the domain.
 pub(super) fn without_proxy(text: &str) -> Result<String, Message> {
     let name = text.trim().strip_prefix("*.").unwrap_or(text.trim());
     let is_network = name.parse::<IpAddr>().is_ok() || name.parse::<IpNet>().is_ok();
-    let is_name = |name: &str| name.chars().all(|letter| letter.is_alphanumeric() || "-._".contains(letter));
-    if name == "*" || is_network || (!name.is_empty() && is_name(name)) {
+    let is_name = consists_of(name, |letter| letter.is_alphanumeric() || "-._".contains(letter));
+    if name == "*" || is_network || is_name {
         return Ok(name.to_owned());
     }
     Err(msg!("value-without-proxy", value = quote_value(text)))
@@ -143,12 +148,9 @@ pub(super) fn url(text: &str) -> Result<String, Message> {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     let this_machine = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    match url.scheme() {
-        "https" => {}
-        "http" if this_machine => {}
-        _ => {
-            return Err(msg!("value-url-unencrypted", value = quote_value(text)));
-        }
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && this_machine);
+    if !is_safe {
+        return Err(msg!("value-url-unencrypted", value = quote_value(text)));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -177,10 +179,10 @@ pub(super) fn path_of(address: &str) -> String {
 /// Parses an address for requests, which keeps its query.
 pub(super) fn address(text: &str) -> Result<String, Message> {
     let text = text.trim();
-    let (before, query) = text.split_once('?').map_or((text, None), |(before, query)| (before, Some(query)));
+    let (before, query) = split_while(text, |letter| letter != '?');
     let url = url(before)?;
     let slash = if before.ends_with('/') { "/" } else { "" };
-    Ok(query.map_or_else(|| format!("{url}{slash}"), |query| format!("{url}{slash}?{query}")))
+    Ok(format!("{url}{slash}{query}"))
 }
 
 /// Parses the address of an API, with or without its `/api`.
@@ -192,24 +194,18 @@ pub(super) fn url_before_api(text: &str) -> Result<String, Message> {
 /// Parses an e-mail address. The check only catches typing errors; only the mail server knows for sure.
 pub(super) fn email(text: &str) -> Result<String, Message> {
     let text = text.trim();
-    let good = text.split_once('@').is_some_and(|(local, domain)| {
-        let labels_good = domain
-            .split('.')
-            .all(|label| !label.is_empty() && label.chars().all(|letter| letter.is_alphanumeric() || letter == '-'));
-        let local_good = !local.is_empty()
-            && local
-                .chars()
-                .all(|letter| !letter.is_whitespace() && !letter.is_control() && !"<>,;:@\"".contains(letter));
-        local_good && labels_good
-    });
+    let in_local = |letter: char| !letter.is_whitespace() && !letter.is_control() && !"<>,;:@\"".contains(letter);
+    let is_label = |label: &str| consists_of(label, |letter| letter.is_alphanumeric() || letter == '-');
+    let good = text
+        .split_once('@')
+        .is_some_and(|(local, domain)| consists_of(local, in_local) && domain.split('.').all(is_label));
     if good { Ok(text.to_owned()) } else { Err(msg!("value-email", value = quote_value(text))) }
 }
 
 /// Parses the name of a machine.
 pub(super) fn host_name(text: &str) -> Result<String, Message> {
     let text = text.trim();
-    let is_label =
-        |label: &str| !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    let is_label = |label: &str| consists_of(label, |letter| letter.is_ascii_alphanumeric() || letter == '-');
     if text.split('.').all(is_label) {
         Ok(text.to_owned())
     } else {
@@ -228,14 +224,9 @@ pub(super) fn country(text: &str) -> Result<String, Message> {
 
 /// Parses a language with its country, in HiPay's spelling.
 pub(super) fn locale(text: &str) -> Result<String, Message> {
-    let part = |part: &str, right: fn(&u8) -> bool| part.len() == 2 && part.bytes().all(|byte| right(&byte));
     let text = text.trim();
-    match text.split_once('_') {
-        Some((language, country))
-            if part(language, u8::is_ascii_lowercase) && part(country, u8::is_ascii_uppercase) =>
-        {
-            Ok(text.to_owned())
-        }
+    match text.as_bytes() {
+        [b'a'..=b'z', b'a'..=b'z', b'_', b'A'..=b'Z', b'A'..=b'Z'] => Ok(text.to_owned()),
         _ => Err(msg!("value-locale", value = quote_value(text))),
     }
 }
@@ -256,6 +247,11 @@ pub(super) fn cron(text: &str) -> Result<Cron, Message> {
             format!("{value} is not a cron expression ({why}); allowed: {example}; empty switches the batch off");
         Message::worded(english, "value-cron", [("value", value.into())])
     })
+}
+
+/// Parses an IP address with a port.
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Message> {
+    text.trim().parse().map_err(|_| msg!("value-listen", value = quote_value(text)))
 }
 
 /// Parses an IP address or a network.
@@ -301,11 +297,8 @@ pub(super) fn time_window(text: &str) -> Result<TimeWindow, Message> {
 /// Parses a repository in GitHub's form `owner/name`.
 pub(super) fn repository(text: &str) -> Result<String, Message> {
     let text = text.trim();
-    let good = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
-    };
+    let in_part = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let good = |part: &str| consists_of(part, in_part) && !part.starts_with('.');
     match text.split_once('/') {
         Some((owner, name)) if good(owner) && good(name) => Ok(text.to_owned()),
         _ => Err(msg!("value-repository", value = quote_value(text))),

@@ -16,7 +16,7 @@ use yaml_edit::YamlFile;
 
 use super::Config;
 use super::document::{self, SettingEntry, key_shown};
-use super::error::{ConfigError, ConfigErrors, SettingSource};
+use super::error::{ConfigErrors, SettingSource};
 use super::layers::{Layers, is_unused, read_file};
 use super::live::ConfigWriter;
 
@@ -120,23 +120,23 @@ pub(super) fn change_settings(
     scribe: &ConfigWriter,
 ) -> Result<(), WriteBackError> {
     let environment: Vec<_> = environment.into_iter().collect();
-    let cannot_write = |cause| not_writable(path, cause);
+    let cannot_write = |cause: io::Error| {
+        let mend = Remedy::for_cause(&cause);
+        WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
+    };
     // If the path is a link, its target is replaced, and the link stays.
     let target = fs::canonicalize(path).map_err(cannot_write)?;
-    let folder = target.parent().unwrap_or(Path::new("/"));
-    let folder = File::open(folder).map_err(cannot_write)?;
+    let folder = File::open(folder_of(&target)).map_err(cannot_write)?;
     // Concurrent changes must not undo each other. The lock is released when the folder is closed.
     folder.lock().map_err(cannot_write)?;
 
-    let invalid = |mistakes: Vec<ConfigError>| WriteBackError::Invalid(ConfigErrors::from(mistakes));
-    let file = read_file(&target).map_err(|mistake| invalid(vec![mistake]))?;
+    let file = read_file(&target).map_err(ConfigErrors::from)?;
     let file = file.ok_or_else(|| cannot_write(io::ErrorKind::NotFound.into()))?;
-    let layers = Layers::gather(path, Some(&file), &environment).map_err(invalid)?;
+    let layers = Layers::gather(path, Some(&file), &environment).map_err(ConfigErrors::from)?;
     let mut text = file.text.clone();
     for &(key, value) in wanted {
-        match layers.settings.get(key).map(|setting| &setting.source) {
+        match layers.settings.get(key).filter(|_| !is_unused(key)).map(|setting| &setting.source) {
             None => return Err(WriteBackError::UnknownKey(key_shown(key))),
-            Some(_) if is_unused(key) => return Err(WriteBackError::UnknownKey(key_shown(key))),
             Some(source @ (SettingSource::Environment { .. } | SettingSource::Credential { .. })) => {
                 return Err(WriteBackError::SetElsewhere { key: key.to_owned(), source_of_value: source.clone() });
             }
@@ -172,17 +172,15 @@ pub(super) fn replace_settings(path: &Path, text: &str) -> io::Result<()> {
 
 /// Returns true for two texts that differ only in settings that can be changed from the dashboard.
 pub fn changes_nothing_else(before: &str, after: &str) -> bool {
-    let others = |text: &str| -> Option<Vec<(String, Value)>> {
-        let entries = document::parse("", text).ok()?;
-        let others = entries.into_iter().filter(|entry| !CHANGEABLE.contains(&entry.key.as_str()));
-        Some(others.map(|entry| (entry.key, entry.value)).collect())
-    };
-    others(before).is_some_and(|before| others(after) == Some(before))
+    let (Ok(before), Ok(after)) = (document::parse("", before), document::parse("", after)) else { return false };
+    let is_changeable = |key: &str| CHANGEABLE.contains(&key);
+    others(&before, is_changeable) == others(&after, is_changeable)
 }
 
-fn not_writable(path: &Path, cause: io::Error) -> WriteBackError {
-    let mend = Remedy::for_cause(&cause);
-    WriteBackError::NotWritable { path: path.to_owned(), cause, mend }
+/// Returns the settings that `is_meant` does not select by their name, with their values.
+fn others(entries: &[SettingEntry], is_meant: impl Fn(&str) -> bool) -> Vec<(&str, &Value)> {
+    let others = entries.iter().filter(|entry| !is_meant(&entry.key));
+    others.map(|entry| (entry.key.as_str(), &entry.value)).collect()
 }
 
 /// Returns the text with `key` set to `value`; `None` if the result, parsed again, would not differ in exactly that.
@@ -203,11 +201,8 @@ pub(super) fn changed(text: &str, key: &str, value: &str) -> Option<String> {
     }
     let text = file.to_string();
     let after = document::parse("", &text).ok()?;
-    let others = |entries: &[SettingEntry]| -> Vec<(String, Value)> {
-        let others = entries.iter().filter(|entry| entry.key != key);
-        others.map(|entry| (entry.key.clone(), entry.value.clone())).collect()
-    };
-    (has(&after) && others(&before) == others(&after)).then_some(text)
+    let is_changed = |name: &str| name == key;
+    (has(&after) && others(&before, is_changed) == others(&after, is_changed)).then_some(text)
 }
 
 /// Replaces the file `name` of `folder` with `text` in one step, durably, with the owner and mode of the
@@ -217,9 +212,10 @@ pub fn replace_in(folder: &File, name: &OsStr, text: &str, group: Option<u32>) -
     let mut temporary = OsString::from(".");
     temporary.push(name);
     temporary.push(".new");
-    match unlinkat(folder, &temporary, AtFlags::empty()) {
-        Err(error) if error != Errno::NOENT => return Err(error.into()),
-        _ => {}
+    if let Err(error) = unlinkat(folder, &temporary, AtFlags::empty())
+        && error != Errno::NOENT
+    {
+        return Err(error.into());
     }
     let written = write_like(folder, name, &temporary, text, group)
         .and_then(|()| Ok(renameat(folder, &temporary, folder, name)?));

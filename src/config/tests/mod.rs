@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::layers::{DEFAULTS, FileText, is_unused, variable_of};
+use super::layers::{DEFAULTS, is_unused, variable_of};
 use super::*;
 use crate::text::Locale;
 
 /// Every required setting, and no others.
-const REQUIRED: [(&str, &str); 11] = [
+pub(crate) const REQUIRED: [(&str, &str); 11] = [
     ("mirakl.baseUrl", "https://marketplace.example.com"),
     ("mirakl.operatorKey", "key-of-the-operator"),
     ("hipay.wsLogin", "login"),
@@ -38,17 +38,20 @@ fn file_with(line: &str) -> String {
 }
 
 fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
-    let environment: Vec<_> =
-        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let file = FileText { text: text.to_owned(), mode: 0o600 };
-    Config::from_layers(Layers::gather(Path::new("parameters.yml"), Some(&file), &environment)?)
+    Config::parse(Path::new("parameters.yml"), text.to_owned(), variables(environment))
 }
 
 fn errors(text: &str) -> String {
     load_text(text, &[]).map_or_else(|errors| errors.to_string(), |_| String::new())
 }
 
-fn required_environment() -> Vec<(String, String)> {
+/// Returns variables in the form of [`process_environment`].
+pub(crate) fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Returns the variables of every required setting.
+pub(crate) fn required_environment() -> Vec<(String, String)> {
     REQUIRED.iter().map(|(key, value)| (variable_of(key), (*value).to_owned())).collect()
 }
 
@@ -133,10 +136,7 @@ fn credentials_win_over_the_environment_and_that_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("parameters.yml");
     fs::write(&file, file_with("hipay.wsPassword: of-the-file")).unwrap();
-    let load = |environment: &[(&str, &str)]| {
-        let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::load(&file, pairs.collect::<Vec<_>>()).unwrap()
-    };
+    let load = |environment: &[(&str, &str)]| Config::load(&file, variables(environment)).unwrap();
     let credentials = folder.path().to_str().unwrap();
     let password = |config: &Config| config.hipay.password.expose().to_owned();
 
