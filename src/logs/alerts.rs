@@ -1,7 +1,7 @@
 //! Lines gathered for alerts: ten thousand lines become a handful of messages with counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -191,31 +191,35 @@ pub struct Alerts {
 }
 
 impl Alerts {
+    fn lock(&self) -> MutexGuard<'_, AlertBatch> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn add(&self, line: &LogLine) {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).add(line);
+        self.lock().add(line);
         self.came.notify_one();
     }
 
     /// Returns true if it holds a kind of message that is not in `told`.
     pub fn holds_news(&self, told: &BTreeSet<String>) -> bool {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).kinds().any(|kind| !told.contains(&kind))
+        self.lock().kinds().any(|kind| !told.contains(&kind))
     }
 
     /// Puts back lines that were gathered elsewhere or could not be mailed.
     pub fn give_back(&self, summary: AlertBatch) {
-        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gathered = self.lock();
         let since = std::mem::replace(&mut *gathered, summary);
         gathered.absorb(since);
     }
 
     /// Takes everything gathered so far.
     pub fn take(&self) -> AlertBatch {
-        std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lock())
     }
 
     /// Returns true if nothing is gathered.
     pub fn is_empty(&self) -> bool {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.lock().is_empty()
     }
 
     /// Waits until something has been gathered since the last call.

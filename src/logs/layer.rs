@@ -19,19 +19,7 @@ use crate::platform::secret::Secret;
 const MIN_SECRET_LENGTH: usize = 6;
 
 /// Layer that makes lines from events and their enclosing spans.
-pub(super) struct LogLayer {
-    logs: Logs,
-}
-
-impl LogLayer {
-    pub(super) fn new(logs: Logs) -> Self {
-        Self { logs }
-    }
-
-    pub(super) fn logs(&self) -> Logs {
-        self.logs.clone()
-    }
-}
+pub(super) struct LogLayer(pub(super) Logs);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
@@ -46,7 +34,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         if metadata.is_span() {
             return is_own(metadata.target());
         }
-        let wanted = self.logs.wanted();
+        let wanted = self.0.wanted();
         let most = most_severe(*metadata.level());
         if is_own(metadata.target()) {
             [Some(wanted.shown), wanted.kept(), wanted.mailed()].into_iter().flatten().any(|least| most >= least)
@@ -94,20 +82,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         }
         let own = is_own(metadata.target());
         let level = level_of(*metadata.level());
+        let level = said.severity.map_or(level, |raised| raised.max(level));
         let line = LogLine {
-            id: 0,
-            at: self.logs.shared.clock.now(),
-            level: said.severity.map_or(level, |raised| raised.max(level)).number(),
-            action: said.action.unwrap_or_default(),
             mirakl_id: said.mirakl_id,
             batch: said.batch,
-            message: said.message,
             said: said.said,
             target: if own { String::new() } else { metadata.target().to_owned() },
             fields,
-            unknown: Map::new(),
+            ..LogLine::said(self.0.shared.clock.now(), level, said.action.unwrap_or_default(), said.message)
         };
-        self.logs.emit(line, &self.logs.wanted());
+        self.0.emit(line, &self.0.wanted());
     }
 }
 

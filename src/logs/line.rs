@@ -55,12 +55,12 @@ pub struct LogLine {
 
 impl LogLine {
     /// Creates a line with `message` that is not stored yet.
-    pub fn said(at: Timestamp, level: LogLevel, action: &str, message: String) -> Self {
+    pub fn said(at: Timestamp, level: LogLevel, action: impl Into<String>, message: String) -> Self {
         Self {
             id: 0,
             at,
             level: level.number(),
-            action: action.to_owned(),
+            action: action.into(),
             mirakl_id: None,
             batch: None,
             message,
@@ -88,13 +88,10 @@ impl LogLine {
 
     /// Returns the approximate memory that it takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        let fields: usize = self.fields.iter().map(|(name, value)| name.len() + size_of_value(value) + 64).sum();
+        let of_value = |value: &Value| value.as_str().map_or(16, str::len);
+        let fields: usize = self.fields.iter().map(|(name, value)| name.len() + of_value(value) + 64).sum();
         size_of::<Self>() + self.action.len() + self.message.len() + self.said.len() + self.target.len() + fields
     }
-}
-
-fn size_of_value(value: &Value) -> usize {
-    value.as_str().map_or(16, str::len)
 }
 
 /// The key is the time and then the number, so that every list is in chronological order without an

@@ -98,7 +98,6 @@ struct LogsInner {
     to_print: Backlog,
     to_keep: Backlog,
     alerts: Alerts,
-    printing: Mutex<Option<JoinHandle<()>>>,
     keeping: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -138,10 +137,9 @@ impl Logs {
             clock,
             settings: RwLock::default(),
             printer: Mutex::new(Printer::new(options.stream, options.style)),
-            to_print: Backlog::new(),
-            to_keep: Backlog::new(),
+            to_print: Backlog::default(),
+            to_keep: Backlog::default(),
             alerts: Alerts::default(),
-            printing: Mutex::default(),
             keeping: Mutex::default(),
             options,
         };
@@ -159,12 +157,12 @@ impl Logs {
 
     /// Returns the subscriber that feeds it from `tracing`.
     pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
-        tracing_subscriber::registry().with(LogLayer::new(self.clone()))
+        tracing_subscriber::registry().with(LogLayer(self.clone()))
     }
 
     /// Returns the log that lines of this thread go to; `None` if there is none.
     pub fn current() -> Option<Self> {
-        tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<LogLayer>().map(LogLayer::logs))
+        tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<LogLayer>().map(|layer| layer.0.clone()))
     }
 
     /// Takes the levels and the file from `settings` from now on, including later changes.
@@ -190,10 +188,8 @@ impl Logs {
     /// Stores and shows the pending lines, for a few seconds at most. Returns true if none is left. Blocks.
     pub fn flush(&self) -> bool {
         let keeping = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = match keeping.as_ref() {
-            Some(keeper) if !keeper.is_finished() => self.shared.to_keep.drained(FLUSH_TIMEOUT),
-            Some(_) | None => true,
-        };
+        let is_kept = |keeper: &JoinHandle<()>| keeper.is_finished() || self.shared.to_keep.drained(FLUSH_TIMEOUT);
+        let kept = keeping.as_ref().is_none_or(is_kept);
         kept & (!self.shared.options.hand_over || self.shared.to_print.drained(FLUSH_TIMEOUT))
     }
 
@@ -281,7 +277,8 @@ impl Logs {
 
     fn start_printing(&self) {
         let logs = self.clone();
-        let printing = std::thread::Builder::new().name("log-printer".to_owned()).spawn(move || {
+        // Without a thread lines find no room and cannot be reported; the store still has them.
+        let _ = std::thread::Builder::new().name("log-printer".to_owned()).spawn(move || {
             while let Some(lines) = logs.shared.to_print.take(MAX_WRITTEN_TOGETHER, Duration::ZERO) {
                 logs.print(&lines);
                 let lost: u64 = logs.shared.to_print.lost().into_values().sum();
@@ -292,7 +289,5 @@ impl Logs {
                 }
             }
         });
-        // Without a thread lines find no room and cannot be reported; the store still has them.
-        *self.shared.printing.lock().unwrap_or_else(PoisonError::into_inner) = printing.ok();
     }
 }

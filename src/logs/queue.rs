@@ -30,6 +30,7 @@ fn fill_limit(level: LogLevel) -> usize {
 pub(super) type Lost = BTreeMap<LogLevel, u64>;
 
 /// Lines that wait for one consuming thread.
+#[derive(Default)]
 pub(super) struct Backlog {
     state: Mutex<BacklogState>,
     changed: Condvar,
@@ -55,10 +56,6 @@ impl BacklogState {
 }
 
 impl Backlog {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new() }
-    }
-
     fn lock(&self) -> MutexGuard<'_, BacklogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,44 +7,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::admin::wiring::schema;
-use crate::config::{Config, RetentionConfig};
+use crate::config::RetentionConfig;
+use crate::config::tests::{required_environment, variables as environment};
 use crate::store::{Query, StoreOptions, View};
 
 /// Makes a line at a fixed time.
 pub(super) fn line(level: LogLevel, message: &str) -> LogLine {
-    LogLine {
-        id: 0,
-        at: "2026-11-21T10:00:00Z".parse().unwrap(),
-        level: level.number(),
-        action: String::new(),
-        mirakl_id: None,
-        batch: None,
-        message: message.to_owned(),
-        said: String::new(),
-        target: String::new(),
-        fields: serde_json::Map::new(),
-        unknown: serde_json::Map::new(),
-    }
+    LogLine::said("2026-11-21T10:00:00Z".parse().unwrap(), level, "", message.to_owned())
 }
 
 /// Creates a log that shows nothing, with the settings given as variables.
 fn logs(variables: &[(&str, &str)]) -> Logs {
-    let always = [
-        ("CASHOUT_MIRAKL_BASEURL", "https://marketplace.example.com"),
-        ("CASHOUT_MIRAKL_OPERATORKEY", "key-of-the-operator"),
-        ("CASHOUT_HIPAY_WSLOGIN", "login"),
-        ("CASHOUT_HIPAY_WSPASSWORD", "hunter2-hunter2"),
-        ("CASHOUT_HIPAY_BASERESTURL", "https://test-professional.hipay.com"),
-        ("CASHOUT_HIPAY_ENTITY", "ENTITY"),
-        ("CASHOUT_HIPAY_MERCHANTGROUPID", "12"),
-        ("CASHOUT_ACCOUNT_TECHNICAL_EMAIL", "technical@example.com"),
-        ("CASHOUT_ACCOUNT_TECHNICAL_HIPAYID", "1001"),
-        ("CASHOUT_ACCOUNT_OPERATOR_EMAIL", "operator@example.com"),
-        ("CASHOUT_ACCOUNT_OPERATOR_HIPAYID", "1002"),
-    ];
-    let variables = always.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let path = Path::new("/nonexistent/parameters.yml");
-    let config = Config::load(path, variables.collect::<Vec<_>>()).unwrap();
+    let config = Config::load(path, [required_environment(), environment(variables)].concat()).unwrap();
     let options = Options {
         stream: Stream::Error,
         style: Style::Text { colours: false },
@@ -112,7 +87,8 @@ fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
 #[test]
 fn no_secret_and_no_personal_data_gets_into_a_line() {
     let (_folder, store) = open();
-    let logs = logs(&[("CASHOUT_MAIL_PASSWORD", "the mail's password")]);
+    let logs =
+        logs(&[("CASHOUT_HIPAY_WSPASSWORD", "hunter2-hunter2"), ("CASHOUT_MAIL_PASSWORD", "the mail's password")]);
     logs.store_in(&store).unwrap();
     tracing::subscriber::with_default(logs.subscriber(), || {
         let note = "pan 4000000000000002";

@@ -19,7 +19,7 @@ fn levels(backlog: &Backlog) -> BTreeMap<LogLevel, usize> {
 
 #[test]
 fn the_least_important_lines_find_no_room_first_and_warnings_last() {
-    let backlog = Backlog::new();
+    let backlog = Backlog::default();
     fill(&backlog, LogLevel::Debug, 30_000);
     assert_eq!(levels(&backlog), [(LogLevel::Debug, 5_000)].into());
     fill(&backlog, LogLevel::Info, 30_000);
@@ -42,7 +42,7 @@ fn the_least_important_lines_find_no_room_first_and_warnings_last() {
 
 #[test]
 fn long_lines_count_by_the_memory_that_they_take() {
-    let backlog = Backlog::new();
+    let backlog = Backlog::default();
     let long = "x".repeat(4_000);
     for _ in 0..20_000 {
         backlog.push(Arc::new(line(LogLevel::Error, &long)));
@@ -54,7 +54,7 @@ fn long_lines_count_by_the_memory_that_they_take() {
 
 #[test]
 fn what_is_given_back_comes_first_again_and_nothing_is_left_out() {
-    let backlog = Backlog::new();
+    let backlog = Backlog::default();
     for number in 0..10 {
         backlog.push(Arc::new(line(LogLevel::Info, &number.to_string())));
     }
