@@ -9,7 +9,7 @@ use crate::config::{Config, LogLevel};
 use crate::domain::pii::masked;
 use crate::logs::{AlertBatch, AlertGroup};
 use crate::platform::os;
-use crate::text::{Locale, Texts};
+use crate::text::Texts;
 use crate::trouble::Trouble;
 
 /// Maximum number of messages listed; only the number of further ones is given.
@@ -54,19 +54,13 @@ impl MailWriter<'_> {
     }
 
     fn time(&self, at: Option<Timestamp>) -> String {
-        let pattern = match self.config.dashboard.locale {
-            Some(Locale::French) => "%d/%m/%Y %H:%M",
-            Some(Locale::English) | None => "%Y-%m-%d %H:%M",
-        };
+        let pattern = self.texts.convention("%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M");
         let zone = self.config.hipay.time_zone.clone();
         at.map(|at| at.to_zoned(zone).strftime(pattern).to_string()).unwrap_or_default()
     }
 
     fn day(&self, day: Date) -> String {
-        match self.config.dashboard.locale {
-            Some(Locale::French) => day.strftime("%d/%m/%Y").to_string(),
-            Some(Locale::English) | None => day.to_string(),
-        }
+        day.strftime(self.texts.convention("%Y-%m-%d", "%d/%m/%Y")).to_string()
     }
 
     fn link(&self, page: &str) -> Option<MailPart> {
@@ -118,7 +112,7 @@ impl MailWriter<'_> {
         let short: String = message.chars().take(MAX_SUBJECT_LENGTH).collect();
         let short = if short.len() < message.len() { format!("{short}…") } else { short };
         let level = self.level(trouble.level);
-        let item = || MailPart::Item(format!("{level} {message}"), Vec::new());
+        let item = MailPart::Item(format!("{level} {message}"), Vec::new());
         let facts = [
             ("host", host(self.config).into()),
             ("since", self.time(Some(trouble.opened_at)).into()),
@@ -128,13 +122,13 @@ impl MailWriter<'_> {
         ];
         let subject = [("subject", self.subject().into()), ("level", level.as_str().into()), ("message", short.into())];
         let paragraph = |id: &str| MailPart::Paragraph(self.texts.text(id, &facts));
-        let mut parts = if trouble.resolved_at.is_some() {
-            vec![paragraph("trouble-over"), item(), paragraph("trouble-over-outro")]
+        let [id, state, outro] = if trouble.resolved_at.is_some() {
+            ["trouble-over-subject", "trouble-over", "trouble-over-outro"]
         } else {
-            vec![paragraph("trouble-open"), item(), paragraph("trouble-outro")]
+            ["trouble-subject", "trouble-open", "trouble-outro"]
         };
+        let mut parts = vec![paragraph(state), item, paragraph(outro)];
         parts.extend(self.link(""));
-        let id = if trouble.resolved_at.is_some() { "trouble-over-subject" } else { "trouble-subject" };
         (self.texts.text(id, &subject), parts)
     }
 

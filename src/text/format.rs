@@ -47,10 +47,7 @@ impl Texts {
     /// English the space before the currency is a plain one.
     pub fn amount(&self, amount: impl Into<WrittenAmount>) -> String {
         let amount = amount.into();
-        let space = match self.locale() {
-            Locale::English => ' ',
-            Locale::French => NO_BREAK_SPACE,
-        };
+        let space = self.convention(' ', NO_BREAK_SPACE);
         let currency = amount.currency;
         format!("{}{space}{currency}", self.grouped_decimal(&amount.decimal))
     }
@@ -69,10 +66,7 @@ impl Texts {
         let mut text: String = sign.into_iter().collect();
         text.push_str(&self.grouped(whole));
         if !fraction.is_empty() {
-            text.push(match self.locale() {
-                Locale::English => '.',
-                Locale::French => ',',
-            });
+            text.push(self.convention('.', ','));
             text.push_str(fraction);
         }
         text
@@ -84,10 +78,7 @@ impl Texts {
     }
 
     fn grouped(&self, digits: &str) -> String {
-        let separator = match self.locale() {
-            Locale::English => ',',
-            Locale::French => NARROW_SPACE,
-        };
+        let separator = self.convention(',', NARROW_SPACE);
         let count = digits.len();
         let mut grouped = String::with_capacity(count.saturating_mul(2));
         for (place, digit) in digits.chars().enumerate() {

@@ -187,34 +187,30 @@ impl Message {
 /// A message in the fields `message`, its English text, and `said`, its key and arguments, of a record:
 /// `#[serde(flatten, with = "stored")]`. Every release reads the first.
 pub mod stored {
+    use std::borrow::Cow;
+
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::{Message, StoredParts};
 
-    #[derive(Serialize)]
-    struct WrittenMessage<'a> {
-        message: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        said: Option<&'a StoredParts>,
-    }
-
-    #[derive(Deserialize)]
-    struct StoredMessage {
+    #[derive(Serialize, Deserialize)]
+    struct StoredMessage<'a> {
         #[serde(default)]
-        message: String,
-        #[serde(default)]
-        said: Option<Box<StoredParts>>,
+        message: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<Cow<'a, StoredParts>>,
     }
 
     /// Writes both fields.
     pub fn serialize<S: Serializer>(message: &Message, serializer: S) -> Result<S::Ok, S::Error> {
-        WrittenMessage { message: &message.text, said: message.said.as_deref() }.serialize(serializer)
+        let said = message.said.as_deref().map(Cow::Borrowed);
+        StoredMessage { message: Cow::Borrowed(message.text()), said }.serialize(serializer)
     }
 
     /// Reads both fields; each may be missing.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Message, D::Error> {
-        let StoredMessage { message: text, said } = StoredMessage::deserialize(deserializer)?;
-        Ok(Message { text, said })
+        let StoredMessage { message, said } = StoredMessage::deserialize(deserializer)?;
+        Ok(Message { text: message.into_owned(), said: said.map(|said| Box::new(said.into_owned())) })
     }
 }
 
@@ -269,36 +265,32 @@ pub mod stored_parts {
 
 /// A message, or none, in the fields `error` and `error_said` of a record, as [`stored`] for `message` and `said`.
 pub mod stored_error {
+    use std::borrow::Cow;
+
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::{Message, StoredParts};
 
-    #[derive(Serialize)]
-    struct WrittenError<'a> {
-        error: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error_said: Option<&'a StoredParts>,
-    }
-
-    #[derive(Deserialize)]
-    struct StoredError {
+    #[derive(Serialize, Deserialize)]
+    struct StoredError<'a> {
         #[serde(default)]
-        error: Option<String>,
-        #[serde(default)]
-        error_said: Option<Box<StoredParts>>,
+        error: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error_said: Option<Cow<'a, StoredParts>>,
     }
 
     /// Writes both fields.
     pub fn serialize<S: Serializer>(error: &Option<Message>, serializer: S) -> Result<S::Ok, S::Error> {
         let error = error.as_ref();
-        let error_said = error.and_then(|error| error.said.as_deref());
-        WrittenError { error: error.map(Message::text), error_said }.serialize(serializer)
+        let error_said = error.and_then(|error| error.said.as_deref()).map(Cow::Borrowed);
+        StoredError { error: error.map(|error| Cow::Borrowed(error.text())), error_said }.serialize(serializer)
     }
 
     /// Reads both fields; each may be missing.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
-        let StoredError { error, error_said: said } = StoredError::deserialize(deserializer)?;
-        Ok(error.map(|text| Message { text, said }))
+        let StoredError { error, error_said } = StoredError::deserialize(deserializer)?;
+        let said = error_said.map(|said| Box::new(said.into_owned()));
+        Ok(error.map(|text| Message { text: text.into_owned(), said }))
     }
 }
 
@@ -401,9 +393,7 @@ impl Argument {
         );
         Self { english, value: StoredValue::Amount(amount) }
     }
-}
 
-impl Argument {
     /// Returns a moment, shown in `zone`; in UTC if the zone has no name.
     pub fn moment(moment: Timestamp, zone: &TimeZone) -> Self {
         let english = Texts::of(None).moment(moment, zone);

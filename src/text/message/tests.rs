@@ -25,16 +25,20 @@ struct Record {
     unknown: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Returns the message after it was stored in a record and read again.
-fn stored(message: &Message) -> Message {
-    let record = Record {
+/// Makes a record with the message in every field.
+fn record_of(message: &Message) -> Record {
+    Record {
         why: message.clone(),
         error: Some(message.clone()),
         unreadable: vec![message.clone()],
         because: Some(message.clone()),
         unknown: serde_json::Map::new(),
-    };
-    let read: Record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+    }
+}
+
+/// Returns the message after it was stored in a record and read again.
+fn stored(message: &Message) -> Message {
+    let read: Record = serde_json::from_str(&serde_json::to_string(&record_of(message)).unwrap()).unwrap();
     assert!(read.unknown.is_empty(), "{:?}", read.unknown);
     for texts in [Texts::of(None), french()] {
         let shown = read.why.in_words(texts);
@@ -49,18 +53,11 @@ fn stored(message: &Message) -> Message {
 fn a_record_has_the_fields_that_every_release_reads() {
     let message = msg!("pay-too-many", kind = PaymentKind::Transfer);
     let said = json!({ "id": "pay-too-many", "values": { "kind": { "id": "kind-of-transfer" } } });
-    let record = Record {
-        why: message.clone(),
-        error: Some(message.clone()),
-        unreadable: vec![message.clone()],
-        because: Some(message.clone()),
-        unknown: serde_json::Map::new(),
-    };
     let expected = json!({
         "message": message.text(), "said": said, "error": message.text(), "error_said": said,
         "unreadable": [message.text()], "unreadable_said": [said], "because": said,
     });
-    assert_eq!(serde_json::to_value(&record).unwrap(), expected);
+    assert_eq!(serde_json::to_value(record_of(&message)).unwrap(), expected);
     let earlier = json!({ "message": "as it was", "error": null, "of_a_later_release": 1 });
     let earlier: Record = serde_json::from_value(earlier).unwrap();
     assert_eq!((earlier.why.in_words(french()), earlier.error), ("as it was".to_owned(), None));
