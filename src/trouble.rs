@@ -297,10 +297,8 @@ impl Troubles {
     /// Returns the troubles to store, open and just over, and marks them as stored; `None` if nothing has changed.
     pub fn unsaved(&self) -> Option<BTreeMap<String, Trouble>> {
         let mut state = self.lock();
-        let all = |state: &TroublesState| {
-            state.over.iter().chain(&state.open).map(|(key, one)| (key.clone(), one.clone())).collect()
-        };
-        std::mem::take(&mut state.unsaved).then(|| all(&state))
+        let has_changed = std::mem::take(&mut state.unsaved);
+        has_changed.then(|| state.over.iter().chain(&state.open).map(|(key, one)| (key.clone(), one.clone())).collect())
     }
 
     /// Records that they could not be stored.

@@ -57,8 +57,7 @@ impl From<&AppError> for Message {
     fn from(error: &AppError) -> Self {
         match error {
             AppError::Store(error) => error.into(),
-            AppError::Remote(error) => Self::quoting(error.to_string()),
-            AppError::Traces(_) => Self::quoting(error.to_string()),
+            AppError::Remote(_) | AppError::Traces(_) => Self::quoting(error.to_string()),
         }
     }
 }

@@ -150,9 +150,7 @@ impl Delivery {
                 self.deliver(&mut mail, &config, way).await;
                 self.save(mail.clone()).await;
             }
-            if let Some(at) = mail.try_at {
-                next = Some(next.map_or(at, |next| next.min(at)));
-            }
+            next = [next, mail.try_at].into_iter().flatten().min();
         }
         next
     }

@@ -6,6 +6,7 @@
 //!
 //! A payment never waits for the collector: spans go into a bounded queue, and spans that do not fit are dropped.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -65,16 +66,17 @@ impl VoucherTrace<'_> {
         (TraceId::from_bytes(trace), SpanId::from_bytes(span))
     }
 
-    fn attributes(self) -> [KeyValue; 2] {
-        [
-            KeyValue::new("cashout.mirakl_id", integer(self.mirakl_id)),
+    /// Returns a span of the trace that starts at `start`.
+    fn span(self, name: impl Into<Cow<'static, str>>, start: SystemTime, attributes: Vec<KeyValue>) -> SpanBuilder {
+        let own = [
+            KeyValue::new("cashout.mirakl_id", i64::try_from(self.mirakl_id).unwrap_or(i64::MAX)),
             KeyValue::new("cashout.voucher", self.voucher.to_owned()),
-        ]
+        ];
+        SpanBuilder::from_name(name)
+            .with_kind(SpanKind::Internal)
+            .with_start_time(start)
+            .with_attributes(own.into_iter().chain(attributes))
     }
-}
-
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 impl Debug for Telemetry {
@@ -125,12 +127,8 @@ impl Telemetry {
     pub fn begin(&self, voucher: VoucherTrace<'_>, since: SystemTime, attributes: Vec<KeyValue>) {
         let Some(traces) = &self.traces else { return };
         let ids = voucher.ids(&traces.marketplace);
-        let name = format!("voucher {}", voucher.voucher);
         let now = traces.now();
-        let builder = SpanBuilder::from_name(name)
-            .with_kind(SpanKind::Internal)
-            .with_start_time(since.min(now))
-            .with_attributes(voucher.attributes().into_iter().chain(attributes));
+        let builder = voucher.span(format!("voucher {}", voucher.voucher), since.min(now), attributes);
         NEXT_IDS.set(Some(ids));
         let mut span = traces.tracer.build_with_context(builder, &Context::new());
         NEXT_IDS.set(None);
@@ -149,10 +147,7 @@ impl Telemetry {
         let (trace_id, first) = voucher.ids(&traces.marketplace);
         let parent = SpanContext::new(trace_id, first, TraceFlags::SAMPLED, true, TraceState::default());
         let parent = Context::new().with_remote_span_context(parent);
-        let builder = SpanBuilder::from_name(name)
-            .with_kind(SpanKind::Internal)
-            .with_start_time(traces.now())
-            .with_attributes(voucher.attributes().into_iter().chain(attributes));
+        let builder = voucher.span(name, traces.now(), attributes);
         let span = traces.tracer.build_with_context(builder, &parent);
         let context = parent.with_span(span).with_value(Arc::clone(traces));
         let outcome = work.with_context(context.clone()).await;
