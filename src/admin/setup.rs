@@ -3,7 +3,6 @@
 //! so that others who can reach this machine's loopback cannot set up somebody's payments.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -319,12 +318,10 @@ impl FirstRun {
 
 /// Returns a new code of twelve characters in three groups: 60 bits, which cannot be guessed.
 fn new_code() -> Result<Secret, NoRandom> {
-    let mut code = String::new();
-    for (nth, byte) in random::bytes::<12>()?.into_iter().enumerate() {
-        let sign = SIGNS.get(usize::from(byte % 32)).copied().map_or('A', char::from);
-        let _ = write!(code, "{}{sign}", if nth > 0 && nth % 4 == 0 { "-" } else { "" });
-    }
-    Ok(Secret::new(code))
+    let sign = |byte: &u8| SIGNS.get(usize::from(*byte % 32)).copied().map_or('A', char::from);
+    let groups = random::bytes::<12>()?;
+    let groups: Vec<String> = groups.chunks(4).map(|group| group.iter().map(sign).collect()).collect();
+    Ok(Secret::new(groups.join("-")))
 }
 
 /// Removes the remains of a check that was cut off.

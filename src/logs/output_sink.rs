@@ -94,15 +94,11 @@ impl LogFile {
 
     fn write(&mut self, text: &str) -> io::Result<()> {
         // Moved away or removed, as by logrotate: the lines belong in a new file under that name.
-        if self.open.as_ref().is_some_and(|file| !is_at(file, &self.path)) {
-            self.open = None;
-        }
-        if self.open.is_none() {
-            // Lines name shops and vouchers: not readable by every user of the machine.
-            let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?;
-            self.open = Some(file);
-        }
-        self.open.as_mut().map_or(Ok(()), |file| file.write_all(text.as_bytes()))
+        let open = self.open.take().filter(|file| is_at(file, &self.path));
+        // Lines name shops and vouchers: not readable by every user of the machine.
+        let create = || OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path);
+        let file = open.map_or_else(create, Ok)?;
+        self.open.insert(file).write_all(text.as_bytes())
     }
 }
 

@@ -42,13 +42,8 @@ fn text(line: &LogLine, colours: bool) -> String {
 /// Formats action, message and fields on one line: control characters are escaped, so that no value
 /// can pass for another line.
 fn sentence(line: &LogLine) -> String {
-    let mut text = String::new();
-    if !line.action.is_empty() {
-        text = format!("{}: ", line.action);
-    } else if !line.is_own() {
-        text = format!("{}: ", line.target);
-    }
-    text.push_str(&line.message);
+    let source = if line.action.is_empty() { &line.target } else { &line.action };
+    let mut text = if source.is_empty() { line.message.clone() } else { format!("{source}: {}", line.message) };
     let known = [("mirakl_id", line.mirakl_id), ("batch", line.batch)];
     let known = known.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.to_string())));
     let others = line.fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {

@@ -1,6 +1,6 @@
 //! Identity of this release. Every version that is reported or compared comes from here.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde::Deserialize;
 
@@ -16,10 +16,7 @@ struct VersionOverride {
 /// Marker before the trailer, on a line of its own at the end of the file.
 pub const VERSION_OVERRIDE: &str = "\n#cashout-release ";
 
-fn version_override() -> &'static VersionOverride {
-    static DISGUISED: OnceLock<VersionOverride> = OnceLock::new();
-    DISGUISED.get_or_init(|| read().unwrap_or_default())
-}
+static DISGUISE: LazyLock<VersionOverride> = LazyLock::new(|| read().unwrap_or_default());
 
 fn read() -> Option<VersionOverride> {
     use std::io::{Read, Seek, SeekFrom};
@@ -33,7 +30,7 @@ fn read() -> Option<VersionOverride> {
 
 /// Returns the version: `0.1.0`.
 pub fn version() -> &'static str {
-    version_override().version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
+    DISGUISE.version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
 }
 
 /// Target that it was compiled for: `x86_64-unknown-linux-gnu`.
@@ -60,5 +57,5 @@ pub(crate) fn use_demo_key(key: [u8; 32]) {
 
 /// Returns the fault that a test provokes; `None` in a release build.
 pub fn injected_fault() -> Option<&'static str> {
-    version_override().fault.as_deref().filter(|_| cfg!(debug_assertions))
+    DISGUISE.fault.as_deref().filter(|_| cfg!(debug_assertions))
 }
