@@ -29,25 +29,20 @@ pub struct KnownDocument {
     pub message: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct IdentificationAnswer {
-    #[serde(default)]
     identification_status: Scalar,
-    #[serde(default)]
     documents: Vec<HipayDocumentRow>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct HipayDocumentRow {
-    #[serde(default)]
     r#type: Scalar,
-    #[serde(default)]
     label: Scalar,
-    #[serde(default)]
     status_code: Scalar,
-    #[serde(default)]
     status_label: Scalar,
-    #[serde(default)]
     message: Scalar,
 }
 

@@ -17,24 +17,19 @@ use crate::text::message::{Message, msg};
 
 /// The fields that every answer has.
 #[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct Envelope {
-    #[serde(default)]
     pub(super) code: Scalar,
-    #[serde(default)]
     pub(super) message: Scalar,
-    #[serde(default)]
     pub(super) description: Scalar,
-    #[serde(default)]
     pub(super) error_code_detail: Scalar,
-    #[serde(default)]
     errors: Option<Box<RawValue>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct FieldError {
-    #[serde(default)]
     field: Scalar,
-    #[serde(default)]
     message: Scalar,
 }
 
@@ -56,13 +51,11 @@ pub(super) struct AvailableAnswer {
     pub(super) is_available: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct CreatedAnswer {
-    #[serde(default)]
     account_id: Scalar,
-    #[serde(default)]
     user_space_id: Scalar,
-    #[serde(default)]
     callback_salt: Scalar,
 }
 
@@ -76,19 +69,14 @@ impl CreatedAnswer {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct AccountAnswer {
-    #[serde(default)]
     user_account_id: Scalar,
-    #[serde(default)]
     user_space_id: Scalar,
-    #[serde(default)]
     identified: Scalar,
-    #[serde(default)]
     bank_info_validated: Scalar,
-    #[serde(default)]
     callback_salt: Scalar,
-    #[serde(default)]
     callback_url: Scalar,
 }
 
@@ -111,15 +99,12 @@ pub(super) struct BalanceAnswer {
     balances: Vec<BalanceRow>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct BalanceRow {
-    #[serde(default)]
     user_account_type: Scalar,
-    #[serde(default)]
     balance: Scalar,
-    #[serde(default)]
     money_available_for_withdrawal: Scalar,
-    #[serde(default)]
     currency: Scalar,
 }
 
@@ -135,17 +120,13 @@ impl BalanceAnswer {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct BankAnswer {
-    #[serde(default)]
     status_code: Scalar,
-    #[serde(default)]
     iban: Scalar,
-    #[serde(default)]
     swift: Scalar,
-    #[serde(default)]
     bank_name: Scalar,
-    #[serde(default)]
     bank_country: Scalar,
 }
 
@@ -180,33 +161,22 @@ pub(super) struct WithdrawalAnswer {
     pub(super) transaction_public_id: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct TransactionAnswer {
-    #[serde(default)]
     transaction_id: Scalar,
-    #[serde(default)]
     amount: Scalar,
-    #[serde(default)]
     currency: Scalar,
-    #[serde(default)]
     transaction_status: Scalar,
-    #[serde(default)]
     merchant_reference: Scalar,
-    #[serde(default)]
     issuer_email: Scalar,
-    #[serde(default)]
     recipient_email: Scalar,
-    #[serde(default)]
     refusal_reason: Scalar,
-    #[serde(default, rename = "type")]
+    #[serde(rename = "type")]
     kind: Scalar,
-    #[serde(default)]
     transaction_label: Scalar,
-    #[serde(default)]
     fees: Scalar,
-    #[serde(default)]
     currency_fees: Scalar,
-    #[serde(default)]
     creation_date: Scalar,
 }
 
@@ -251,11 +221,10 @@ fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| read()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct TransactionsAnswer {
-    #[serde(default)]
     nb_result: Scalar,
-    #[serde(default)]
     transactions_list: Vec<Box<RawValue>>,
 }
 
@@ -289,27 +258,21 @@ fn listed(raw: &RawValue) -> Result<ListedTransaction, Message> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct GroupAnswer {
-    #[serde(default)]
     merchants_list: Vec<Box<RawValue>>,
-    #[serde(default)]
     pub(super) total_merchant: Scalar,
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default)]
 struct MemberRow {
-    #[serde(default)]
     user_account_id: Scalar,
-    #[serde(default)]
     account_id: Scalar,
-    #[serde(default)]
     email: Scalar,
-    #[serde(default)]
     login: Scalar,
-    #[serde(default)]
     external_account_id: Scalar,
-    #[serde(default)]
     identified: Scalar,
 }
 

@@ -47,11 +47,11 @@ pub(super) struct AdditionalFieldsAnswer {
     additional_fields: Vec<CodeRow>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct CodeRow {
-    #[serde(default)]
     code: Scalar,
-    #[serde(default, rename = "type")]
+    #[serde(rename = "type")]
     kind: Scalar,
 }
 
@@ -61,11 +61,10 @@ pub(super) struct VersionAnswer {
     pub(super) version: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct TokenAnswer {
-    #[serde(default)]
     pub(super) access_token: Scalar,
-    #[serde(default)]
     pub(super) expires_in: Scalar,
 }
 
@@ -75,11 +74,10 @@ pub(super) struct ShopReturns {
     pub(super) shop_returns: Vec<ShopReturn>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct ShopReturn {
-    #[serde(default)]
     pub(super) shop_error: Option<ShopError>,
-    #[serde(default)]
     pub(super) shop_updated: Option<serde::de::IgnoredAny>,
 }
 
@@ -91,20 +89,17 @@ pub(super) struct ShopError {
 
 /// Mirakl's two shapes of an error.
 #[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct ErrorAnswer {
-    #[serde(default)]
     message: Scalar,
-    #[serde(default)]
     errors: Vec<ErrorRow>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct ErrorRow {
-    #[serde(default)]
     code: Scalar,
-    #[serde(default)]
     field: Scalar,
-    #[serde(default)]
     message: Scalar,
 }
 
@@ -142,81 +137,55 @@ impl AdditionalFieldsAnswer {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct ShopRow {
-    #[serde(default)]
     shop_id: Scalar,
-    #[serde(default)]
     shop_name: Scalar,
-    #[serde(default)]
     is_professional: Scalar,
-    #[serde(default)]
     currency_iso_code: Scalar,
-    #[serde(default)]
     contact_informations: Option<ContactRow>,
-    #[serde(default)]
     pro_details: Option<ProRow>,
-    #[serde(default)]
     payment_info: Option<BankRow>,
-    #[serde(default)]
     billing_info: Option<BankRow>,
-    #[serde(default)]
     payment_details: Option<PaymentRow>,
-    #[serde(default)]
     shop_additional_fields: Option<Vec<FieldRow>>,
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default)]
 struct ContactRow {
-    #[serde(default)]
     civility: Scalar,
-    #[serde(default)]
     firstname: Scalar,
-    #[serde(default)]
     lastname: Scalar,
-    #[serde(default)]
     email: Scalar,
-    #[serde(default)]
     phone: Scalar,
-    #[serde(default)]
     fax: Scalar,
-    #[serde(default)]
     street1: Scalar,
-    #[serde(default)]
     street2: Scalar,
-    #[serde(default)]
     zip_code: Scalar,
-    #[serde(default)]
     city: Scalar,
-    #[serde(default)]
     country: Scalar,
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default)]
 struct ProRow {
-    #[serde(default)]
     corporate_name: Scalar,
-    #[serde(default, rename = "VAT_number")]
+    #[serde(rename = "VAT_number")]
     vat_number: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct BankRow {
-    #[serde(default)]
     owner: Scalar,
-    #[serde(default)]
     bank_name: Scalar,
-    #[serde(default)]
     bank_street: Scalar,
-    #[serde(default)]
     bank_city: Scalar,
-    #[serde(default)]
     bank_zip: Scalar,
-    #[serde(default)]
     zip_code: Scalar,
-    #[serde(default)]
     bic: Scalar,
-    #[serde(default)]
     iban: Scalar,
 }
 
@@ -226,11 +195,10 @@ struct PaymentRow {
     payment_blocked: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct FieldRow {
-    #[serde(default)]
     code: Scalar,
-    #[serde(default)]
     value: Scalar,
 }
 
@@ -279,17 +247,14 @@ pub(super) fn shop(row: &RawValue) -> Result<Shop, UnusableRow> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct MiraklDocumentRow {
-    #[serde(default)]
     id: Scalar,
-    #[serde(default)]
     shop_id: Scalar,
-    #[serde(default, rename = "type")]
+    #[serde(rename = "type")]
     kind: Scalar,
-    #[serde(default)]
     type_code: Scalar,
-    #[serde(default)]
     file_name: Scalar,
 }
 
@@ -307,35 +272,26 @@ pub(super) fn document(row: &RawValue) -> Result<ShopDocument, UnusableRow> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct InvoiceRow {
-    #[serde(default)]
     invoice_id: Scalar,
-    #[serde(default)]
     shop_id: Scalar,
-    #[serde(default)]
     currency_iso_code: Scalar,
-    #[serde(default)]
     date_created: Scalar,
-    #[serde(default)]
     summary: Option<SummaryRow>,
-    #[serde(default)]
     payment: Option<StateRow>,
-    #[serde(default)]
     payment_voucher_number: Scalar,
-    #[serde(default)]
     seller_billing_cycle_id: Scalar,
-    #[serde(default)]
     pay_out_psp_code: Scalar,
-    #[serde(default, rename = "type")]
+    #[serde(rename = "type")]
     kind: Scalar,
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default)]
 struct SummaryRow {
-    #[serde(default)]
     amount_transferred: Scalar,
-    #[serde(default)]
     amount_transferred_to_operator: Scalar,
 }
 
@@ -345,33 +301,24 @@ struct StateRow {
     state: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct BillingCycleRow {
-    #[serde(default)]
     id: Scalar,
-    #[serde(default)]
     payment_voucher_number: Scalar,
-    #[serde(default)]
     shop: Option<ShopRefRow>,
-    #[serde(default)]
     currency_iso_code: Scalar,
-    #[serde(default)]
     date_created: Scalar,
-    #[serde(default)]
     amount_transferred_to_seller: Scalar,
-    #[serde(default)]
     amount_transferred_to_operator: Scalar,
-    #[serde(default)]
     pay_out: Option<StateRow>,
-    #[serde(default)]
     pay_out_psp_code: Scalar,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct ShopRefRow {
-    #[serde(default)]
     shop_id: Scalar,
-    #[serde(default)]
     id: Scalar,
 }
 
