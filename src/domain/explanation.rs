@@ -3,7 +3,7 @@
 //!
 //! Pure.
 
-use strum::VariantArray;
+use strum::{IntoStaticStr, VariantArray};
 
 mod operations;
 mod refusals;
@@ -12,15 +12,17 @@ mod tests;
 mod vendors;
 
 use crate::domain::refusal::Refusal;
-use crate::platform::variants::all;
+use crate::platform::variants::named;
 use crate::text::Texts;
 use crate::text::message::{Argument, Message};
 
 pub use operations::{explain, explain_voucher};
+pub(crate) use refusals::{REFUSAL_CODES, REFUSAL_DETAILS};
 pub use vendors::{explain_document, explain_vendor};
 
 /// Party that has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Actor {
     /// No party: progress is automatic.
     Nobody,
@@ -34,21 +36,7 @@ pub enum Actor {
     Administrator,
 }
 
-impl Actor {
-    /// All parties.
-    pub const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
-
-    /// Returns the name used in message ids.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nobody => "nobody",
-            Self::Marketplace => "marketplace",
-            Self::Vendor => "vendor",
-            Self::HiPay => "hipay",
-            Self::Administrator => "administrator",
-        }
-    }
-}
+named!(pub Actor);
 
 /// Continuation after the action is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,8 +3,6 @@
 //! Pure. Negative amounts are netted here without loss: the total that the vouchers owed equals what the operations pay
 //! plus what the vendor still owes.
 
-use std::fmt;
-
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,30 +18,16 @@ use crate::text::message::{Message, msg};
 use crate::text::word_by_name;
 
 /// Source of the vouchers (`mirakl.voucherSource`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum VoucherSource {
     /// Mirakl's invoices (IV01).
-    #[serde(rename = "invoices")]
     Invoices,
     /// Mirakl's seller billing cycles (SBC11).
-    #[serde(rename = "billingCycles")]
     BillingCycles,
-}
-
-impl VoucherSource {
-    /// Returns the value used in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Invoices => "invoices",
-            Self::BillingCycles => "billingCycles",
-        }
-    }
-}
-
-impl fmt::Display for VoucherSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
 }
 
 /// The maximum difference between the dates of one voucher in the two sources.
@@ -349,7 +333,7 @@ pub enum VoucherState {
     Gone,
 }
 
-named!(pub VoucherState, pub VoucherChoice);
+named!(pub VoucherSource, pub VoucherState, pub VoucherChoice);
 
 impl VoucherRecord {
     /// Returns the id that people and scripts use: source, shop and number.

@@ -4,8 +4,8 @@ use super::{Actor, Explanation};
 use crate::domain::refusal::Refusal;
 
 /// Documented values of an answer's `code` (or of the HTTP status, for an answer without a code), each with the code
-/// whose explanation it uses and the party that has to act.
-pub(super) const CODES: [(i64, u16, Actor); 14] = [
+/// whose texts it uses and the party that has to act. They are those of HiPay's API description and guides.
+pub(crate) const REFUSAL_CODES: [(i64, u16, Actor); 14] = [
     (1, 1, Actor::Administrator),
     (401, 1, Actor::Administrator),
     (2, 2, Actor::Marketplace),
@@ -23,7 +23,7 @@ pub(super) const CODES: [(i64, u16, Actor); 14] = [
 ];
 
 /// Documented values of `error_code_detail` of a refused withdrawal.
-pub(super) const DETAILS: [(i64, Actor); 13] = [
+pub(crate) const REFUSAL_DETAILS: [(i64, Actor); 13] = [
     (4002, Actor::Vendor),
     (4003, Actor::Vendor),
     (4004, Actor::Vendor),
@@ -48,11 +48,11 @@ pub(super) fn explain(refusal: &Refusal) -> Explanation {
 /// Explains a refusal if it is documented.
 pub(super) fn documented(refusal: &Refusal) -> Option<Explanation> {
     let by_detail = |detail| {
-        let known = DETAILS.iter().find(|(known, _)| *known == detail)?;
+        let known = REFUSAL_DETAILS.iter().find(|(known, _)| *known == detail)?;
         Some(Explanation::new(format!("refusal-{}", known.0), known.1))
     };
     let by_code = |code| {
-        let (_, shown, by) = CODES.iter().find(|(known, ..)| *known == code)?;
+        let (_, shown, by) = REFUSAL_CODES.iter().find(|(known, ..)| *known == code)?;
         Some(Explanation::new(format!("refusal-{shown}"), *by))
     };
     let detail = refusal.detail.and_then(by_detail);

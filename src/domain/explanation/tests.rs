@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::refusals::{CODES, DETAILS};
 use super::*;
 use crate::domain::operation::{Hold, Operation, Status, Unready};
 use crate::domain::vendor::{DocumentStatus, Vendor, VendorProblem, Warning};
@@ -142,7 +141,7 @@ fn money_that_is_kept_for_another_payment_is_not_called_missing() {
 #[test]
 fn every_documented_refusal_has_its_own_explanation() {
     let mut texts = BTreeSet::new();
-    for (code, shown, _) in CODES {
+    for (code, shown, _) in REFUSAL_CODES {
         let refusal = json!({ "http_status": 400, "code": code, "words": "No way" });
         let refused = operation(Status::TransferFailed, |record| record["transfer"] = attempt("refused", "", &refusal));
         let [explanation] = explain(&refused).try_into().unwrap();
@@ -160,7 +159,7 @@ fn every_documented_refusal_has_its_own_explanation() {
             assert_eq!(explain(&refused)[0].said(french()).unwrap(), format!("Réponse de HiPay\u{a0}: HTTP {code}"));
         }
     }
-    for (detail, _) in DETAILS {
+    for (detail, _) in REFUSAL_DETAILS {
         let refusal = json!({ "http_status": 400, "code": 400, "detail": detail, "words": "" });
         let refused =
             operation(Status::WithdrawFailed, |record| record["withdrawal"] = attempt("refused", "", &refusal));
@@ -172,7 +171,7 @@ fn every_documented_refusal_has_its_own_explanation() {
         texts.insert(explanation.what(english()));
     }
     // Two explanations have a second number: 401 and 404.
-    assert_eq!(texts.len(), CODES.len() + DETAILS.len() - 2);
+    assert_eq!(texts.len(), REFUSAL_CODES.len() + REFUSAL_DETAILS.len() - 2);
 }
 
 #[test]
@@ -340,7 +339,7 @@ fn a_document_says_what_it_needs() {
 #[test]
 fn who_has_to_act_and_how_it_goes_on_have_words() {
     for actor in Actor::ALL {
-        is_told_by(actor);
+        is_told(&Explanation::new("refusal-4005", actor));
     }
     for next in [Next::VendorRun, Next::GenerateRun, Next::TransferRun, Next::WithdrawRun, Next::Retry] {
         is_told(&Explanation::new("refusal-4005", Actor::Vendor).then(next));
@@ -352,8 +351,4 @@ fn who_has_to_act_and_how_it_goes_on_have_words() {
         mend.contains("sous Paramètres › Corriger les erreurs") && mend.contains("«\u{a0}Retraits\u{a0}»"),
         "{mend}"
     );
-}
-
-fn is_told_by(actor: Actor) {
-    is_told(&Explanation::new("refusal-4005", actor));
 }
