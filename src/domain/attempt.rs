@@ -65,19 +65,15 @@ pub struct Attempt {
     /// Known state of the attempt.
     pub state: AttemptState,
     /// HiPay's transaction id, once known.
-    #[serde(default)]
     pub transaction_id: Option<String>,
     /// HiPay's own word for the transaction's status, as last read; after a notice, its operation and status.
-    #[serde(default)]
     pub transaction_status: Option<String>,
     /// Time from which HiPay's status dates (UTC); by HiPay's clock if it came in a notice.
-    #[serde(default)]
     pub as_of: Option<Timestamp>,
     /// Reason for the state, in HiPay's words if it gave any.
     #[serde(flatten, with = "message::stored")]
     pub message: Message,
     /// HiPay's answer if it refused the attempt or has not executed it.
-    #[serde(default)]
     pub refusal: Option<Refusal>,
     /// Time of the last change of the state or of the last sending (UTC).
     pub updated_at: Timestamp,

@@ -107,10 +107,8 @@ pub struct Notification {
     #[serde(default)]
     pub subject: String,
     /// HiPay account of the notification.
-    #[serde(default)]
     pub account_id: Option<u64>,
     /// Shop that the notification turned out to concern.
-    #[serde(default)]
     pub mirakl_id: Option<u64>,
     /// Content as sent, masked where required; empty after its retention period.
     #[serde(default)]
@@ -124,16 +122,13 @@ pub struct Notification {
     #[serde(default)]
     pub repeats: u64,
     /// Time of the last arrival (UTC), if it was repeated.
-    #[serde(default)]
     pub repeated_at: Option<Timestamp>,
     /// Number of tries that did not reach a final state.
     #[serde(default)]
     pub tries: u32,
     /// Earliest time of the next try (UTC).
-    #[serde(default)]
     pub try_at: Option<Timestamp>,
     /// Time at which a final state was reached (UTC).
-    #[serde(default)]
     pub ended_at: Option<Timestamp>,
     /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]

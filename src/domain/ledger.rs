@@ -53,10 +53,8 @@ pub struct LedgerEntry {
     /// HiPay's word for its status.
     pub status: String,
     /// The amount, without a sign; `None` if HiPay does not state it.
-    #[serde(default)]
     pub amount: Option<Amount>,
     /// HiPay's fees; `None` if HiPay does not state them.
-    #[serde(default)]
     pub fees: Option<Amount>,
     /// `merchant_reference`; empty if there is none.
     #[serde(default)]
@@ -83,7 +81,6 @@ pub struct LedgerEntry {
     #[serde(rename = "match")]
     pub matched: LedgerMatch,
     /// The operation that it belongs to, if any.
-    #[serde(default)]
     pub operation: Option<u64>,
     /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
@@ -137,7 +134,7 @@ pub struct LedgerAccount {
     /// End of the interval that was read completely (UTC).
     pub until: Timestamp,
     /// Time of the last repeated check of what HiPay had executed (UTC).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub looked_again_at: Option<Timestamp>,
     /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]

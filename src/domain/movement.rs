@@ -21,19 +21,15 @@ pub struct Movement {
     #[serde(default)]
     pub status: String,
     /// Amount without a sign; `None` if it cannot be read.
-    #[serde(default)]
     pub amount: Option<Amount>,
     /// HiPay's label.
     #[serde(default)]
     pub label: String,
     /// Type of the underlying settlement, if there is one.
-    #[serde(default)]
     pub settlement_type: Option<String>,
     /// The settlement's number.
-    #[serde(default)]
     pub settlement_id: Option<String>,
     /// The settlement's date, in HiPay's spelling.
-    #[serde(default)]
     pub settlement_date: Option<String>,
     /// Time of the movement by HiPay's clock (UTC); the time of receipt if HiPay's cannot be read.
     pub at: Timestamp,

@@ -50,13 +50,11 @@ pub struct Operation {
     /// The voucher's number: `Payment order Id`, part of the payment reference.
     pub voucher: String,
     /// The invoice's number in Mirakl, if known.
-    #[serde(default)]
     pub invoice_id: Option<String>,
     /// The billing cycle's id in Mirakl, if known.
-    #[serde(default)]
     pub billing_cycle_id: Option<String>,
     /// The payment voucher's number in Mirakl, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub voucher_number: Option<String>,
     /// The payee.
     pub beneficiary: Beneficiary,
@@ -74,14 +72,12 @@ pub struct Operation {
     #[serde(default)]
     pub adjusts: Vec<u64>,
     /// The operation that this negative one was netted into.
-    #[serde(default)]
     pub adjusted_by: Option<u64>,
     /// The cycle's day.
     pub cycle_date: Date,
     /// The cycle's instant (UTC).
     pub cycle_at: Timestamp,
     /// Time at which Mirakl created the voucher (UTC).
-    #[serde(default)]
     pub voucher_created_at: Option<Timestamp>,
     /// Current status.
     pub status: Status,
@@ -89,13 +85,11 @@ pub struct Operation {
     #[serde(default)]
     pub message: String,
     /// Reason for the hold, if a person has to look first. A held operation is never paid.
-    #[serde(default)]
     pub held: Option<String>,
     /// Kind of the hold.
-    #[serde(default)]
     pub held_for: Option<Hold>,
     /// The hold that a person's decision covers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub held_before: Option<HeldBefore>,
     /// The transactions at HiPay that a person has to check while the operation is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -107,16 +101,13 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waived: Vec<Hold>,
     /// The operation that a smaller payment was accepted for, if this one is the remainder of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub remainder_of: Option<u64>,
     /// Reason why a payment was not even sent, if an account was not ready for it.
-    #[serde(default)]
     pub unready: Option<Unready>,
     /// The wallet's balance as last read for this operation.
-    #[serde(default)]
     pub balance: Option<Amount>,
     /// Amount that a withdrawal of the operator's could not cover because the balance was smaller.
-    #[serde(default)]
     pub shortfall: Option<Amount>,
     /// All attempts at the transfer.
     #[serde(default)]

@@ -32,7 +32,6 @@ pub struct CustomerPayment {
     #[serde(default)]
     pub history: Vec<PaymentStep>,
     /// Time at which the personal data was removed (UTC).
-    #[serde(default)]
     pub erased_at: Option<Timestamp>,
     /// Fields that a later release wrote, kept unchanged.
     #[serde(flatten)]
@@ -47,13 +46,10 @@ pub struct PaymentStep {
     /// Time of the first arrival (UTC).
     pub received_at: Timestamp,
     /// Time of the payment's change (UTC), according to the notification.
-    #[serde(default)]
     pub date_updated: Option<Timestamp>,
     /// Number of the attempt to pay.
-    #[serde(default)]
     pub attempt_id: Option<u64>,
     /// Status at that time.
-    #[serde(default)]
     pub status: Option<PaymentStatus>,
     /// HiPay's word for the status.
     #[serde(default)]
@@ -65,13 +61,10 @@ pub struct PaymentStep {
     #[serde(default)]
     pub reason_message: String,
     /// Amount that the customer had agreed to.
-    #[serde(default)]
     pub authorized_amount: Option<Amount>,
     /// Amount for which a capture was requested by then.
-    #[serde(default)]
     pub captured_amount: Option<Amount>,
     /// Amount for which a refund was requested by then.
-    #[serde(default)]
     pub refunded_amount: Option<Amount>,
     /// Type of the operation (capture, refund, cancel), if HiPay states it.
     #[serde(default)]

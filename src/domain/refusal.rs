@@ -8,13 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The HTTP status of the answer; `None` if the refusal came in another way, such as a notice.
-    #[serde(default)]
     pub http_status: Option<u16>,
     /// HiPay's `code`.
-    #[serde(default)]
     pub code: Option<i64>,
     /// HiPay's `error_code_detail`.
-    #[serde(default)]
     pub detail: Option<i64>,
     /// The remote's own words, on one line and of bounded length; may be empty.
     #[serde(default)]

@@ -23,28 +23,20 @@ pub struct Settlement {
     #[serde(default)]
     pub account: String,
     /// Total that customers paid.
-    #[serde(default)]
     pub sales: Option<Amount>,
     /// Total that was refunded to customers.
-    #[serde(default)]
     pub refunds: Option<Amount>,
     /// HiPay's fees.
-    #[serde(default)]
     pub fees: Option<Amount>,
     /// Total of charge-backs: money that customers had returned by their banks.
-    #[serde(default)]
     pub chargeback: Option<Amount>,
     /// Amount held back as a reserve, or released from it.
-    #[serde(default)]
     pub rolling: Option<Amount>,
     /// All other amounts.
-    #[serde(default)]
     pub other: Option<Amount>,
     /// Amount that is paid out.
-    #[serde(default)]
     pub amount: Option<Amount>,
     /// The currency of these amounts.
-    #[serde(default)]
     pub currency: Option<Currency>,
     /// The notifications that reported it, by their numbers in the inbox, in order.
     #[serde(default)]

@@ -38,17 +38,14 @@ pub struct Vendor {
     #[serde(default)]
     pub former_emails: Vec<String>,
     /// ID of the wallet; `None` until it is created. Never changes once known.
-    #[serde(default)]
     pub hipay_id: Option<u64>,
     /// Time since which this store knows the wallet (UTC); older vouchers may have been paid to another one. `None` if
     /// an earlier release wrote the vendor.
-    #[serde(default)]
     pub wallet_since: Option<Timestamp>,
     /// HiPay IDs of the vendor's former wallets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_wallets: Vec<u64>,
     /// HiPay's owner of the wallet; the identification belongs to it.
-    #[serde(default)]
     pub user_space_id: Option<u64>,
     /// True once HiPay has identified the vendor.
     #[serde(default)]
@@ -58,13 +55,11 @@ pub struct Vendor {
     pub callback_salt: Secret,
     /// Address to which HiPay sends the notices for this wallet, as it last showed it or was last given it; `None` if
     /// neither is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
     /// VAT number from Mirakl.
-    #[serde(default)]
     pub vat_number: Option<String>,
     /// Country as ISO 3166 alpha-2.
-    #[serde(default)]
     pub country: Option<String>,
     /// True while payments to the shop are blocked in Mirakl.
     #[serde(default)]
@@ -81,16 +76,12 @@ pub struct Vendor {
     #[serde(default)]
     pub suspended_for_bank_details: bool,
     /// Text of HiPay's reason for not identifying the vendor; `None` unless a notice gave one.
-    #[serde(default)]
     pub identification_refusal: Option<String>,
     /// Time of the known identification status (UTC, by HiPay's clock).
-    #[serde(default)]
     pub identified_as_of: Option<Timestamp>,
     /// Text of the problem with the bank details; `None` unless a notice reported one.
-    #[serde(default)]
     pub bank_refusal: Option<String>,
     /// Time of the known status of the bank details (UTC, by HiPay's clock).
-    #[serde(default)]
     pub bank_as_of: Option<Timestamp>,
     /// HiPay's status of the bank details: 1 none, 2 in progress, 3 validated; 0 not read yet.
     #[serde(default)]
@@ -360,10 +351,8 @@ pub struct SentDocument {
     #[serde(default)]
     pub validation_message: String,
     /// Time of the check's result (UTC, by HiPay's clock).
-    #[serde(default)]
     pub validation_as_of: Option<Timestamp>,
     /// The IBAN that a proof of bank account was sent for.
-    #[serde(default)]
     pub iban: Option<String>,
     /// Time of sending (UTC).
     pub sent_at: Timestamp,

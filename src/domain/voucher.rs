@@ -42,10 +42,8 @@ pub struct Voucher {
     /// The source that it was read from.
     pub source: VoucherSource,
     /// The invoice's id, if known.
-    #[serde(default)]
     pub invoice_id: Option<String>,
     /// The billing cycle's id, if known.
-    #[serde(default)]
     pub billing_cycle_id: Option<String>,
     /// Store ID of the shop in Mirakl.
     pub shop_id: u64,
@@ -54,19 +52,17 @@ pub struct Voucher {
     /// Amount owed to the operator.
     pub operator_amount: Amount,
     /// Time at which Mirakl created it (UTC).
-    #[serde(default)]
     pub created_at: Option<Timestamp>,
     /// Mirakl's word for the state of its payment.
-    #[serde(default)]
     pub payment_state: Option<String>,
     /// The payment voucher's number, which both sources use, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub voucher_number: Option<String>,
     /// Mirakl's code of the provider that pays it out (`pay_out_psp_code`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pay_out_provider: Option<String>,
     /// Mirakl's type of an invoice's row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub row_type: Option<String>,
 }
 
@@ -216,9 +212,8 @@ mod held_reason {
 
     #[derive(Serialize, Deserialize)]
     struct StoredVoucher {
-        #[serde(default)]
         held: Option<HeldBecause>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         held_for: Option<HeldBecause>,
     }
 
@@ -271,7 +266,6 @@ pub struct VoucherRecord {
     #[serde(flatten, with = "held_reason")]
     pub held: Option<HeldBecause>,
     /// The latest amounts that Mirakl showed, if they differ from the first ones.
-    #[serde(default)]
     pub changed_to: Option<(Amount, Amount)>,
     /// Time at which it was first seen (UTC).
     pub first_seen_at: Timestamp,

@@ -60,7 +60,6 @@ struct Kept {
     unique: bool,
     counted: bool,
     /// Length of the counted buckets, in seconds.
-    #[serde(default)]
     numbered: Option<u64>,
     /// Number of records that could not be read when the index was built, and are missing in it.
     #[serde(default)]

@@ -23,7 +23,6 @@ pub struct PaymentNotice {
     #[serde(default)]
     pub order_id: String,
     /// Status of the payment.
-    #[serde(default)]
     pub status: Option<PaymentStatus>,
     /// HiPay's word for the status.
     #[serde(default)]
@@ -44,40 +43,28 @@ pub struct PaymentNotice {
     #[serde(default)]
     pub mid: String,
     /// Number of the attempt to pay, from 1.
-    #[serde(default)]
     pub attempt_id: Option<u64>,
     /// Time of the payment's creation (UTC).
-    #[serde(default)]
     pub date_created: Option<Timestamp>,
     /// Time of the payment's last change (UTC).
-    #[serde(default)]
     pub date_updated: Option<Timestamp>,
     /// Time of the authorisation (UTC).
-    #[serde(default)]
     pub date_authorized: Option<Timestamp>,
     /// Amount that the customer has agreed to.
-    #[serde(default)]
     pub authorized_amount: Option<Amount>,
     /// Amount for which a capture was requested.
-    #[serde(default)]
     pub captured_amount: Option<Amount>,
     /// Amount that was captured, if an operation was requested by its id.
-    #[serde(default)]
     pub real_captured_amount: Option<Amount>,
     /// Amount for which a refund was requested.
-    #[serde(default)]
     pub refunded_amount: Option<Amount>,
     /// Amount that was refunded, if an operation was requested by its id.
-    #[serde(default)]
     pub real_refunded_amount: Option<Amount>,
     /// The currency of these amounts.
-    #[serde(default)]
     pub currency: Option<Currency>,
     /// The order's total.
-    #[serde(default)]
     pub order_amount: Option<Amount>,
     /// The amount of the notification's capture, refund or cancellation.
-    #[serde(default)]
     pub operation_amount: Option<Amount>,
     /// Payment product that the customer uses, such as `visa`.
     #[serde(default)]

@@ -131,7 +131,6 @@ pub struct Warning {
     #[serde(default)]
     pub about: String,
     /// The refusal of a remote, if there was one.
-    #[serde(default)]
     pub said: Option<Refusal>,
     /// The message of the error that occurred instead of an answer, if it is more than the remote's refusal.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "message::stored_parts")]
