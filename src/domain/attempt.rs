@@ -287,7 +287,7 @@ mod tests {
         }
     }
 
-    #[derive(Debug, Clone, Copy)]
+    #[derive(Debug, Clone, Copy, VariantArray)]
     enum Chance {
         Answered,
         AnswerLost,
@@ -302,27 +302,11 @@ mod tests {
         MemoryLost,
     }
 
-    impl Chance {
-        const ALL: [Self; 11] = [
-            Self::Answered,
-            Self::AnswerLost,
-            Self::NeverSent,
-            Self::Refused,
-            Self::CrashBeforeSending,
-            Self::LookUpLags,
-            Self::LookUpFails,
-            Self::Captured,
-            Self::Failed,
-            Self::Synced,
-            Self::MemoryLost,
-        ];
-    }
-
     fn chances() -> impl Strategy<Value = Chance> {
-        prop::sample::select(Chance::ALL.to_vec())
+        prop::sample::select(Chance::VARIANTS)
     }
 
-    fn attempt(number: u32) -> Attempt {
+    pub(super) fn attempt(number: u32) -> Attempt {
         let at = Timestamp::UNIX_EPOCH;
         Attempt {
             number,

@@ -1,17 +1,16 @@
 //! The two payments of an operation, and its two possible payees.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
-use crate::platform::variants::{all, named};
+use crate::platform::variants::named;
 use crate::text::message::{Argument, Message};
-use crate::text::{Word, word_by_name};
+use crate::text::word_by_name;
 
 /// One of the two payments in an operation's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentKind {
     /// Technical account to wallet.
@@ -21,14 +20,11 @@ pub enum PaymentKind {
 }
 
 impl PaymentKind {
-    /// Both kinds.
-    pub const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
-
-    /// Returns the word used in messages.
-    pub fn word(self) -> &'static str {
+    /// Returns the word used in the ids of messages about a status.
+    pub(super) fn column(self) -> &'static str {
         match self {
             Self::Transfer => "transfer",
-            Self::Withdrawal => "withdrawal",
+            Self::Withdrawal => "withdraw",
         }
     }
 }
@@ -58,18 +54,12 @@ pub enum Beneficiary {
     Operator,
 }
 
-named!(pub Beneficiary);
-
-impl Word for PaymentKind {
-    fn id(&self) -> Option<Cow<'static, str>> {
-        Some(format!("kind-{}", self.word()).into())
-    }
-}
+named!(pub PaymentKind, pub Beneficiary);
 
 impl From<PaymentKind> for Argument {
     fn from(kind: PaymentKind) -> Self {
-        Message::new(&format!("kind-of-{}", kind.word()), []).into()
+        Message::new(&format!("kind-of-{}", kind.name()), []).into()
     }
 }
 
-word_by_name!(Beneficiary => "beneficiary");
+word_by_name!(PaymentKind => "kind", Beneficiary => "beneficiary");

@@ -20,7 +20,7 @@ pub use warning::{VendorPart, VendorProblem, Warning};
 const VALIDATED: u8 = 3;
 
 /// A vendor's record in the store.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "six independent facts of Mirakl's and HiPay's")]
 pub struct Vendor {
     /// Store ID in the Mirakl back office. Never changes.
@@ -129,39 +129,7 @@ named!(pub WalletStatus, pub DocumentStatus);
 impl Vendor {
     /// Makes a vendor for a shop that is seen for the first time.
     pub fn new(mirakl_id: u64, at: Timestamp) -> Self {
-        Self {
-            mirakl_id,
-            name: String::new(),
-            login: String::new(),
-            email: String::new(),
-            former_emails: Vec::new(),
-            hipay_id: None,
-            wallet_since: None,
-            former_wallets: Vec::new(),
-            user_space_id: None,
-            identified: false,
-            callback_salt: Secret::default(),
-            callback_url: None,
-            vat_number: None,
-            country: None,
-            payment_blocked: false,
-            blocked_for_bank_details: false,
-            blocked_by_person: false,
-            suspended_for_bank_details: false,
-            identification_refusal: None,
-            identified_as_of: None,
-            bank_refusal: None,
-            bank_as_of: None,
-            bank_status: 0,
-            enabled: true,
-            gone: false,
-            documents_sent: 0,
-            warnings: Vec::new(),
-            troubles: Vec::new(),
-            created_at: at,
-            updated_at: at,
-            unknown: Map::new(),
-        }
+        Self { mirakl_id, enabled: true, created_at: at, updated_at: at, ..Self::default() }
     }
 
     /// Returns every login under which HiPay may show the wallet, the e-mail first.
@@ -399,27 +367,22 @@ pub fn civility(word: &str) -> u8 {
 /// Returns an IBAN without spaces and in capitals if its structure and its check digits (mod 97) are correct.
 pub fn valid_iban(text: &str) -> Option<String> {
     use iban::IbanLike;
-    plain_iban(text).parse::<iban::Iban>().ok().map(|iban| iban.electronic_str().to_owned())
+    without_separators(text).parse::<iban::Iban>().ok().map(|iban| iban.electronic_str().to_owned())
 }
 
 /// Returns true if two IBANs are equal, regardless of spaces and case.
 pub fn same_iban(left: &str, right: &str) -> bool {
-    plain_iban(left) == plain_iban(right)
+    without_separators(left) == without_separators(right)
 }
 
 /// Returns a BIC without separators and in capitals if it has a BIC's form: 8 or 11 letters and digits, with the
 /// country after the first four.
 pub fn valid_bic(text: &str) -> Option<String> {
     let bic = without_separators(text);
-    let country = |letter: char| letter.is_ascii_alphabetic();
     let is_bic = [8, 11].contains(&bic.len())
         && bic.chars().all(|letter| letter.is_ascii_alphanumeric())
-        && bic.chars().skip(4).take(2).all(country);
+        && bic.chars().skip(4).take(2).all(|letter| letter.is_ascii_alphabetic());
     is_bic.then_some(bic)
-}
-
-fn plain_iban(text: &str) -> String {
-    without_separators(text)
 }
 
 /// Returns only the letters and digits, in capitals.

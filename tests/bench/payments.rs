@@ -246,7 +246,7 @@ impl Market {
                     _ => None,
                 })
             });
-            assert!(paid == owed, "the {}s are not what was owed", kind.word());
+            assert!(paid == owed, "the {}s are not what was owed", kind.name());
         }
     }
 

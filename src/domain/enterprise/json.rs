@@ -42,27 +42,17 @@ fn add(
             for (inner, value) in parse::<Object<'_>>(text)?.0 {
                 add(fields, &nested(name, &inner), value, depth + 1)?;
             }
-            Ok(())
         }
         Some(b'[') => {
             for (number, value) in parse::<Vec<&RawValue>>(text)?.into_iter().enumerate() {
                 add(fields, &nested(name, &number.to_string()), value, depth + 1)?;
             }
-            Ok(())
         }
-        Some(b'"') => {
-            fields.insert(name, &parse::<String>(text)?);
-            Ok(())
-        }
-        Some(b'n') | None => {
-            fields.insert(name, "");
-            Ok(())
-        }
-        Some(_) => {
-            fields.insert(name, text);
-            Ok(())
-        }
+        Some(b'"') => fields.insert(name, &parse::<String>(text)?),
+        Some(b'n') | None => fields.insert(name, ""),
+        Some(_) => fields.insert(name, text),
     }
+    Ok(())
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnreadableNotification> {

@@ -1,6 +1,7 @@
 //! The XML format: elements in a root whose name identifies the notification.
 
 use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 
 use super::{MAX_DEPTH, NotificationFields, UnreadableNotification, nested, quoted, too_deep};
@@ -34,7 +35,7 @@ pub(super) fn read(body: &str) -> Result<(String, NotificationFields), Unreadabl
             Event::End(_) => end(&mut open, &mut fields),
             Event::Text(text) => add(&mut open, &text.xml10_content())?,
             Event::CData(text) => add(&mut open, &text.xml10_content())?,
-            Event::GeneralRef(entity) => add(&mut open, resolved(&entity)?.encode_utf8(&mut [0; 4]))?,
+            Event::GeneralRef(entity) => add(&mut open, &resolved(&entity)?)?,
             Event::DocType(_) => return Err(UnreadableNotification(msg!("unreadable-document-type"))),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             Event::Eof => break,
@@ -83,15 +84,8 @@ fn add(open: &mut [OpenElement], text: &str) -> Result<(), UnreadableNotificatio
     Ok(())
 }
 
-fn resolved(entity: &BytesRef<'_>) -> Result<char, UnreadableNotification> {
-    let name: &str = entity;
-    let unknown = || UnreadableNotification(msg!("unreadable-entity", name = quoted(name)));
-    match name {
-        "amp" => Ok('&'),
-        "lt" => Ok('<'),
-        "gt" => Ok('>'),
-        "quot" => Ok('"'),
-        "apos" => Ok('\''),
-        _ => entity.resolve_char_ref().ok().flatten().ok_or_else(unknown),
-    }
+fn resolved(entity: &BytesRef<'_>) -> Result<String, UnreadableNotification> {
+    let letter = || entity.resolve_char_ref().ok().flatten();
+    let text = resolve_xml_entity(entity).map(str::to_owned).or_else(|| letter().map(String::from));
+    text.ok_or_else(|| UnreadableNotification(msg!("unreadable-entity", name = quoted(entity))))
 }

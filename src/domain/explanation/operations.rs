@@ -140,19 +140,11 @@ fn shortfall(operation: &Operation) -> Option<Explanation> {
     Some(explanation.with("shortfall", shortfall).with("amount", operation.amount))
 }
 
-/// Returns the word used in message ids.
-fn column(kind: PaymentKind) -> &'static str {
-    match kind {
-        PaymentKind::Transfer => "transfer",
-        PaymentKind::Withdrawal => "withdraw",
-    }
-}
-
 fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
     let last = operation.payment(kind).last();
     let amount = last.map_or(operation.amount, |last| last.amount);
     if let Some(last) = last.filter(|last| last.has_unknown_word()) {
-        let explanation = Explanation::new(format!("why-{}-unknown-word", column(kind)), Actor::HiPay);
+        let explanation = Explanation::new(format!("why-{}-unknown-word", kind.column()), Actor::HiPay);
         let word = last.transaction_status.clone().unwrap_or_default();
         let explanation = explanation.with("amount", amount).with("word", word);
         return explanation.with("transaction", transaction(last)).then(Next::Retry);
@@ -162,7 +154,7 @@ fn requested(operation: &Operation, kind: PaymentKind) -> Explanation {
     };
     let (state, by) =
         if last.is_some_and(is_standby) { ("standby", Actor::HiPay) } else { ("requested", Actor::Nobody) };
-    let id = format!("why-{}-{state}", column(kind));
+    let id = format!("why-{}-{state}", kind.column());
     Explanation::new(id, by).with("amount", amount).with("transaction", last.map(transaction).unwrap_or_default())
 }
 
@@ -182,7 +174,7 @@ fn sending(operation: &Operation, kind: PaymentKind) -> Vec<Explanation> {
 /// Explains a failure in the words of the operation's message.
 fn failed_as_told(operation: &Operation, kind: PaymentKind) -> Explanation {
     let (message, amount) = (operation.message.as_str(), operation.amount);
-    let explanation = Explanation::new(format!("why-{}-failed", column(kind)), Actor::HiPay).with("amount", amount);
+    let explanation = Explanation::new(format!("why-{}-failed", kind.column()), Actor::HiPay).with("amount", amount);
     explanation.with("message", self::message(operation, message))
 }
 
@@ -224,7 +216,7 @@ fn not_sent(operation: &Operation, kind: PaymentKind) -> Explanation {
     let Some(unready) = operation.unready else { return failed(operation, kind) };
     let (id, by) = match unready {
         Unready::NoAccountInCurrency => {
-            let id = format!("why-{}-other-currency", column(kind));
+            let id = format!("why-{}-other-currency", kind.column());
             let wallet = operation.recipient_hipay_id.to_string();
             return Explanation::new(id, Actor::Marketplace).with("amount", operation.amount).with("wallet", wallet);
         }

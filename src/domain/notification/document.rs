@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
+
+use crate::platform::hex::unhex;
 
 /// Maximum depth of nested elements. Real notices have three levels.
 const MAX_DEPTH: usize = 32;
@@ -173,21 +176,11 @@ pub(super) fn pieces(text: &str) -> Result<Vec<DocumentPiece<'_>>, UnreadableDoc
             Event::Text(text) => pieces.push(DocumentPiece::Text(text.xml10_content().into_owned())),
             Event::CData(text) => pieces.push(DocumentPiece::Literal(text.xml10_content().into_owned())),
             Event::GeneralRef(reference) => {
-                let letter = match &*reference {
-                    "lt" => '<',
-                    "gt" => '>',
-                    "amp" => '&',
-                    "quot" => '"',
-                    "apos" => '\'',
-                    _ => reference.resolve_char_ref().ok().flatten().filter(|letter| is_xml(*letter)).ok_or_else(
-                        || {
-                            UnreadableDocument::because(
-                                "the document uses an entity; allowed are the five of XML itself",
-                            )
-                        },
-                    )?,
-                };
-                pieces.push(DocumentPiece::Text(letter.to_string()));
+                let letter = || reference.resolve_char_ref().ok().flatten().filter(|letter| is_xml(*letter));
+                let text = resolve_xml_entity(&reference).map(str::to_owned).or_else(|| letter().map(String::from));
+                pieces.push(DocumentPiece::Text(text.ok_or_else(|| {
+                    UnreadableDocument::because("the document uses an entity; allowed are the five of XML itself")
+                })?));
             }
             Event::Comment(text) => pieces.push(DocumentPiece::Comment(text.into_inner())),
             Event::Decl(_) => {
@@ -321,26 +314,20 @@ fn written_back(pieces: &[DocumentPiece<'_>]) -> String {
     for (index, piece) in pieces.iter().enumerate() {
         match piece {
             DocumentPiece::Open { name, attributes, .. } => {
-                written.push('<');
-                written.push_str(name);
+                written.extend(["<", name]);
                 for (key, value) in attributes {
                     written.extend([" ", key, "=\""]);
                     write_escaped(&mut written, value, true);
                     written.push('"');
                 }
-                if matches!(pieces.get(index.saturating_add(1)), Some(DocumentPiece::Close { .. })) {
-                    written.push_str("/>");
-                } else {
-                    written.push('>');
-                }
+                let is_empty = matches!(pieces.get(index.saturating_add(1)), Some(DocumentPiece::Close { .. }));
+                written.push_str(if is_empty { "/>" } else { ">" });
                 open.push(name);
             }
             DocumentPiece::Close { .. } => {
                 let name = open.pop().unwrap_or_default();
-                if !matches!(
-                    index.checked_sub(1).and_then(|before| pieces.get(before)),
-                    Some(DocumentPiece::Open { .. })
-                ) {
+                let before = index.checked_sub(1).and_then(|before| pieces.get(before));
+                if !matches!(before, Some(DocumentPiece::Open { .. })) {
                     written.extend(["</", name, ">"]);
                 }
             }
@@ -402,9 +389,5 @@ fn ascii(text: &str) -> String {
 
 fn checksum(text: &str) -> Result<[u8; 16], UnreadableDocument> {
     let wrong = || UnreadableDocument::because("<md5content> is not a checksum of 32 hexadecimal digits");
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    let bytes = bytes.filter(|_| rest.is_empty()).ok_or_else(wrong)?;
-    bytes.try_into().map_err(|_| wrong())
+    unhex(text.as_bytes()).and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)
 }

@@ -305,9 +305,7 @@ impl OperationEvent {
             (TransactionState::Canceled, PaymentKind::Withdrawal) => Self::Canceled,
         }
     }
-}
 
-impl OperationEvent {
     /// All events, for tables and properties.
     pub const ALL: [Self; 18] = [
         Self::Netted,
@@ -407,11 +405,8 @@ impl Word for Status {
 /// The entry in a payment's column.
 impl Word for (PaymentKind, Column) {
     fn id(&self) -> Option<Cow<'static, str>> {
-        let column = match self.0 {
-            PaymentKind::Transfer => "transfer",
-            PaymentKind::Withdrawal => "withdraw",
-        };
-        Some(format!("{column}-{}", self.1.name()).into())
+        let (kind, column) = self;
+        Some(format!("{}-{}", kind.column(), column.name()).into())
     }
 }
 

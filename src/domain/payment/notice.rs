@@ -85,7 +85,7 @@ impl PaymentNotice {
     /// Parses the fields of a notification. Only a notification that does not identify its payment is refused.
     pub fn read(fields: NotificationFields) -> Result<Self, UnreadableNotification> {
         let mut reading = FieldReading { fields: &fields, unreadable: Vec::new() };
-        let transaction_reference = reading.reference()?;
+        let transaction_reference = transaction_reference(&fields)?;
         let status = reading.number("status").and_then(|number| u32::try_from(number).ok()).map(PaymentStatus);
         if status.is_none() {
             reading.unreadable.push(msg!("field-no-status"));
@@ -169,39 +169,33 @@ pub(crate) struct FieldReading<'a> {
 }
 
 impl FieldReading<'_> {
-    fn reference(&self) -> Result<String, UnreadableNotification> {
-        transaction_reference(self.fields)
+    /// Returns `value`; without one, `note` says why.
+    fn noted<T>(&mut self, value: Option<T>, note: impl FnOnce() -> Message) -> Option<T> {
+        if value.is_none() {
+            self.unreadable.push(note());
+        }
+        value
     }
 
     fn number(&mut self, name: &str) -> Option<u64> {
         let text = self.fields.get(name)?;
-        let number = text.parse().ok();
-        if number.is_none() {
-            self.unreadable.push(msg!("field-no-number", name, text = quoted(text)));
-        }
-        number
+        self.noted(text.parse().ok(), || msg!("field-no-number", name, text = quoted(text)))
     }
 
     fn flag(&mut self, name: &str) -> Option<bool> {
         let text = self.fields.get(name)?;
-        match text.to_ascii_lowercase().as_str() {
+        let flag = match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" => Some(true),
             "false" | "0" | "no" => Some(false),
-            _ => {
-                self.unreadable.push(msg!("field-no-truth", name, text = quoted(text)));
-                None
-            }
-        }
+            _ => None,
+        };
+        self.noted(flag, || msg!("field-no-truth", name, text = quoted(text)))
     }
 
     /// Parses a date with its offset; without one it is not an instant and is refused.
     fn date(&mut self, name: &str) -> Option<Timestamp> {
         let text = self.fields.get(name)?;
-        let date = text.parse().ok();
-        if date.is_none() {
-            self.unreadable.push(msg!("field-no-date", name, text = quoted(text)));
-        }
-        date
+        self.noted(text.parse().ok(), || msg!("field-no-date", name, text = quoted(text)))
     }
 
     pub(crate) fn currency(&mut self, names: &[&str]) -> Option<Currency> {
@@ -217,20 +211,14 @@ impl FieldReading<'_> {
     /// Parses an amount in `currency` with at most `decimals` decimals, if that is given.
     pub(crate) fn amount(&mut self, name: &str, currency: Option<Currency>, decimals: Option<u64>) -> Option<Amount> {
         let text = self.fields.get(name)?;
-        let Some(currency) = currency else {
-            self.unreadable.push(msg!("field-without-currency", name));
-            return None;
-        };
+        let currency = self.noted(currency, || msg!("field-without-currency", name))?;
         let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction).trim_end_matches('0');
         let told = decimals.and_then(|decimals| usize::try_from(decimals).ok());
         if told.is_some_and(|told| fraction.len() > told) {
             self.unreadable.push(msg!("field-too-precise", name, text = quoted(text)));
             return None;
         }
-        let amount = Amount::parse(text, currency).ok();
-        if amount.is_none() {
-            self.unreadable.push(msg!("field-no-amount", name, text = quoted(text), currency = currency.code()));
-        }
-        amount
+        let note = || msg!("field-no-amount", name, text = quoted(text), currency = currency.code());
+        self.noted(Amount::parse(text, currency).ok(), note)
     }
 }

@@ -1,29 +1,7 @@
 //! Tests of `domain/attempt/notice_relation.rs`.
 
+use super::super::tests::attempt;
 use super::*;
-use crate::domain::money::{Amount, Currency};
-use crate::text::message::Message;
-
-fn attempt(state: AttemptState, as_of: Option<i64>) -> Attempt {
-    let at = Timestamp::UNIX_EPOCH;
-    Attempt {
-        number: 1,
-        reference: "T".to_owned(),
-        amount: Amount::from_minor(100, Currency::EUR),
-        account: 1,
-        public_label: String::new(),
-        private_label: String::new(),
-        intended_at: at,
-        state,
-        transaction_id: Some("5d".to_owned()),
-        transaction_status: None,
-        as_of: as_of.map(second),
-        message: Message::none(),
-        refusal: None,
-        updated_at: at,
-        unknown: serde_json::Map::new(),
-    }
-}
 
 fn second(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -54,7 +32,7 @@ fn what_is_over_is_only_turned_back_by_a_person() {
         (A::Ended, Some(5), Captured, Some(6), NoticeRelation::Revived),
         (A::Unknown, None, Captured, Some(6), NoticeRelation::NotOurs),
     ] {
-        let judged = attempt(state, as_of).judge(told, at.map(second), second(10_000));
-        assert_eq!(judged, news, "{state:?} {as_of:?} {told:?} {at:?}");
+        let attempt = Attempt { state, as_of: as_of.map(second), ..attempt(1) };
+        assert_eq!(attempt.judge(told, at.map(second), second(10_000)), news, "{state:?} {as_of:?} {told:?} {at:?}");
     }
 }
