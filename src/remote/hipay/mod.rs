@@ -17,7 +17,6 @@ use serde::de::DeserializeOwned;
 use crate::config::HiPayConfig;
 use crate::domain::attempt::Attempt;
 use crate::domain::operation::PaymentKind;
-use crate::domain::refusal::Refusal;
 use crate::platform::secret::Secret;
 use crate::remote::multipart::Multipart;
 use crate::remote::{CallError, ClientPolicy, JSON_LIMIT, Rejection, Remote, RemoteAnswer, Silence, Unusable};
@@ -379,16 +378,11 @@ fn judge(answer: RemoteAnswer) -> Result<RemoteAnswer, CallError> {
     };
     match envelope.code.integer() {
         Some(0) if answer.is_success() => Ok(answer),
-        code @ Some(13 | 26) => Err(CallError::Unknown {
-            reason: sentence(code, answer.status, &envelope),
-            said: Some(Box::new(Refusal {
-                http_status: Some(answer.status),
-                code,
-                detail: envelope.error_code_detail.integer(),
-                words: words(&envelope),
-            })),
-            retry_after: None,
-        }),
+        code @ Some(13 | 26) => {
+            let said = rejection(answer.status, code, &envelope);
+            let refusal = Some(Box::new(said.refusal()));
+            Err(CallError::Unknown { reason: said.sentence, said: refusal, retry_after: None })
+        }
         // A refused withdrawal may have only this (`40xx`).
         None if envelope.error_code_detail.integer().is_some_and(|detail| detail != 0) => {
             Err(refused(answer.status, None, &envelope))
@@ -414,13 +408,17 @@ fn is_created(answer: &RemoteAnswer) -> Result<(), CallError> {
 }
 
 fn refused(status: u16, code: Option<i64>, envelope: &wire::Envelope) -> CallError {
-    CallError::Rejected(Rejection {
+    CallError::Rejected(rejection(status, code, envelope))
+}
+
+fn rejection(status: u16, code: Option<i64>, envelope: &wire::Envelope) -> Rejection {
+    Rejection {
         http_status: status,
         code,
         detail: envelope.error_code_detail.integer(),
         sentence: sentence(code, status, envelope),
         words: words(envelope),
-    })
+    }
 }
 
 /// Describes the outcome, in our words and in HiPay's.

@@ -271,7 +271,7 @@ pub struct TransactionsPage {
 }
 
 /// A wallet of the merchant group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct GroupMember {
     /// HiPay ID.
     pub hipay_id: Option<u64>,

@@ -290,13 +290,7 @@ impl GroupAnswer {
                 };
             }
             let scalar = serde_json::from_str::<Scalar>(raw.get()).unwrap_or_default();
-            GroupMember {
-                hipay_id: scalar.id(),
-                login: scalar.text_or_empty(),
-                email: String::new(),
-                external_account_id: None,
-                identified: None,
-            }
+            GroupMember { hipay_id: scalar.id(), login: scalar.text_or_empty(), ..GroupMember::default() }
         };
         self.merchants_list.into_iter().map(member).collect()
     }

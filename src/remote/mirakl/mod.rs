@@ -14,7 +14,6 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use reqwest::{RequestBuilder, header};
 use serde_json::json;
-use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -42,11 +41,6 @@ pub struct UnusableRow {
 impl UnusableRow {
     fn new(what: &'static str, id: Option<String>, reason: Message) -> Self {
         Self { what, id, reason }
-    }
-
-    fn row(what: &'static str, row: &RawValue, error: &serde_json::Error) -> Self {
-        let reason = msg!("row-unreadable", bytes = row.get().len()).detailed(error);
-        Self { what, id: None, reason }
     }
 }
 

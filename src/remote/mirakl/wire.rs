@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::{AdditionalField, BankDetails, Shop, ShopDocument, UnusableRow};
@@ -127,13 +128,9 @@ impl DocumentTypesAnswer {
 
 impl AdditionalFieldsAnswer {
     pub(super) fn fields(&self) -> Vec<AdditionalField> {
-        self.additional_fields
-            .iter()
-            .filter_map(|row| {
-                let code = row.code.text()?.to_owned();
-                Some(AdditionalField { code, kind: row.kind.text_or_empty() })
-            })
-            .collect()
+        let field =
+            |row: &CodeRow| Some(AdditionalField { code: row.code.text()?.to_owned(), kind: row.kind.text_or_empty() });
+        self.additional_fields.iter().filter_map(field).collect()
     }
 }
 
@@ -205,8 +202,14 @@ struct FieldRow {
 /// Code of the custom field by which a shop asks for payment through HiPay.
 pub(crate) const PROCESS_FIELD: &str = "hipay-process";
 
+/// Decodes a row of the kind `what`.
+fn decoded<T: DeserializeOwned>(what: &'static str, row: &RawValue) -> Result<T, UnusableRow> {
+    serde_json::from_str(row.get())
+        .map_err(|error| UnusableRow::new(what, None, msg!("row-unreadable", bytes = row.get().len()).detailed(error)))
+}
+
 pub(super) fn shop(row: &RawValue) -> Result<Shop, UnusableRow> {
-    let read: ShopRow = serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("shop", row, &error))?;
+    let read: ShopRow = decoded("shop", row)?;
     let shop_id =
         read.shop_id.id().ok_or_else(|| UnusableRow::new("shop", None, msg!("row-lacks", field = "shop_id")))?;
     let contact = read.contact_informations.unwrap_or_default();
@@ -259,8 +262,7 @@ struct MiraklDocumentRow {
 }
 
 pub(super) fn document(row: &RawValue) -> Result<ShopDocument, UnusableRow> {
-    let read: MiraklDocumentRow =
-        serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("document", row, &error))?;
+    let read: MiraklDocumentRow = decoded("document", row)?;
     match (read.id.id(), read.shop_id.id()) {
         (Some(id), Some(shop_id)) => Ok(ShopDocument {
             id,
@@ -342,7 +344,7 @@ struct VoucherParts {
 }
 
 pub(super) fn invoice(row: &RawValue) -> Result<ListedVoucher, UnusableRow> {
-    let read: InvoiceRow = serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("voucher", row, &error))?;
+    let read: InvoiceRow = decoded("voucher", row)?;
     let number = read.invoice_id.text().map(str::to_owned);
     let lacks_amounts = read.summary.is_none();
     let summary = read.summary.unwrap_or_default();
@@ -365,8 +367,7 @@ pub(super) fn invoice(row: &RawValue) -> Result<ListedVoucher, UnusableRow> {
 }
 
 pub(super) fn billing_cycle(row: &RawValue) -> Result<ListedVoucher, UnusableRow> {
-    let read: BillingCycleRow =
-        serde_json::from_str(row.get()).map_err(|error| UnusableRow::row("voucher", row, &error))?;
+    let read: BillingCycleRow = decoded("voucher", row)?;
     let number = read.payment_voucher_number.text().map(str::to_owned);
     voucher(VoucherParts {
         source: VoucherSource::BillingCycles,
