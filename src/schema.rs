@@ -109,7 +109,7 @@ impl Operation {
     /// For runs: operations due or open in each status, oldest cycle first.
     pub const DUE: Index<Self, i64, Timestamp> = Index::new("due", 1, |operation: &Self| {
         let due = operation.held.is_none() && operation.status.is_open();
-        if due { vec![(operation.status.code(), operation.cycle_at)] } else { Vec::new() }
+        Vec::from_iter(due.then(|| (operation.status.code(), operation.cycle_at)))
     })
     .counted();
 
@@ -156,7 +156,7 @@ impl Operation {
     /// Operations that wait for a person, latest last.
     pub const HELD: Index<Self, (), Timestamp> = Index::new("held", 1, |operation: &Self| {
         let waits = operation.held.is_some() && !operation.is_settled();
-        if waits { vec![((), operation.updated_at)] } else { Vec::new() }
+        Vec::from_iter(waits.then_some(((), operation.updated_at)))
     })
     .counted();
 }
@@ -164,7 +164,7 @@ impl Operation {
 /// Returns the group of an operation by its voucher and beneficiary; a remainder has none.
 fn voucher_group(operation: &Operation) -> Vec<(u64, String, Beneficiary)> {
     let group = || (operation.mirakl_id, operation.voucher.clone(), operation.beneficiary);
-    operation.remainder_of.is_none().then(group).into_iter().collect()
+    Vec::from_iter(operation.remainder_of.is_none().then(group))
 }
 
 /// Returns the entry of an operation under its debtor if it is a debt.
@@ -173,7 +173,7 @@ fn debt_entry(operation: &Operation) -> Vec<(u64, Timestamp)> {
     let owed = negative && !operation.is_settled();
     let of_vendor = Some(operation.mirakl_id).filter(|_| operation.beneficiary == Beneficiary::Vendor);
     let of = of_vendor.unwrap_or(OPERATOR_DEBTS);
-    if owed { vec![(of, operation.cycle_at)] } else { Vec::new() }
+    Vec::from_iter(owed.then_some((of, operation.cycle_at)))
 }
 
 /// Group of the operator's debts, used instead of a shop: no shop has this number.
@@ -202,12 +202,7 @@ impl Record for VoucherRecord {
 impl VoucherRecord {
     /// Vouchers without operations, oldest cycle first.
     pub const HELD: Index<Self, (), Timestamp> =
-        Index::new(
-            "held",
-            1,
-            |record: &Self| if record.held.is_some() { vec![((), record.cycle_at)] } else { Vec::new() },
-        )
-        .counted();
+        Index::new("held", 1, |record: &Self| Vec::from_iter(record.held.map(|_| ((), record.cycle_at)))).counted();
 
     /// For pages, latest last: all.
     pub const BY_DATE: Index<Self, (), Timestamp> =
@@ -290,7 +285,7 @@ impl Vendor {
 
     /// Vendors that a run processes although the shop has not changed.
     pub const ATTENTION: Index<Self, ()> =
-        Index::by_key("attention", 1, |vendor: &Self| if vendor.needs_attention() { vec![()] } else { Vec::new() });
+        Index::by_key("attention", 1, |vendor: &Self| Vec::from_iter(vendor.needs_attention().then_some(())));
 }
 
 impl Record for SentDocument {
@@ -412,7 +407,7 @@ impl CustomerPayment {
     /// Payments of an order, latest last.
     pub const BY_ORDER: Index<Self, String, Timestamp> = Index::new("order", 1, |payment: &Self| {
         let order = CustomerPayment::searched(&payment.latest.order_id);
-        if order.is_empty() { Vec::new() } else { vec![(order, payment.date)] }
+        Vec::from_iter((!order.is_empty()).then_some((order, payment.date)))
     });
 
     /// For search: transaction reference and order number.
@@ -424,11 +419,7 @@ impl CustomerPayment {
 
     /// Payments that still contain personal data, oldest first.
     pub const PERSONAL: Index<Self, (), Timestamp> =
-        Index::new(
-            "personal",
-            1,
-            |payment: &Self| if payment.is_personal() { vec![((), payment.date)] } else { Vec::new() },
-        );
+        Index::new("personal", 1, |payment: &Self| Vec::from_iter(payment.is_personal().then_some(((), payment.date))));
 }
 
 impl Record for Settlement {
@@ -505,7 +496,7 @@ impl SignInAttempts {
 /// Returns the entry of a notification for pages. A notification that was just received has none yet: it remains in
 /// that state for a moment only, and a sender that waits for an answer must not wait for indexes.
 fn listed<T>(one: &Notification, entry: Option<T>) -> Vec<T> {
-    entry.filter(|_| one.state != NotificationState::Received).into_iter().collect()
+    Vec::from_iter(entry.filter(|_| one.state != NotificationState::Received))
 }
 
 impl Record for Notification {
@@ -533,20 +524,15 @@ impl Notification {
 
     /// Notifications to be processed, with those about vendors separate: new ones in the order of arrival, then those to be
     /// retried.
-    pub const OPEN: Index<Self, bool, Option<Timestamp>> =
-        Index::new(
-            "open",
-            2,
-            |one: &Self| {
-                if one.state.is_open() { vec![(one.is_about_vendor(), one.try_at)] } else { Vec::new() }
-            },
-        )
-        .counted();
+    pub const OPEN: Index<Self, bool, Option<Timestamp>> = Index::new("open", 2, |one: &Self| {
+        Vec::from_iter(one.state.is_open().then(|| (one.is_about_vendor(), one.try_at)))
+    })
+    .counted();
 
     /// Notifications that wait for their subject to become known, or did so in vain.
     pub const AWAITED: Index<Self, (NotificationKind, String)> = Index::by_key("awaited", 1, |one: &Self| {
         let awaited = matches!(one.state, NotificationState::Waiting | NotificationState::Unmatched);
-        if awaited && !one.subject.is_empty() { vec![(one.kind, one.subject.clone())] } else { Vec::new() }
+        Vec::from_iter((awaited && !one.subject.is_empty()).then(|| (one.kind, one.subject.clone())))
     });
 
     /// For pages, latest last: by kind and state.
@@ -566,6 +552,6 @@ impl Notification {
     /// Notifications whose subject never became known, by the time at which they were given up.
     pub const UNMATCHED: Index<Self, (), Timestamp> = Index::new("unmatched", 1, |one: &Self| {
         let ended = one.ended_at.filter(|_| one.state == NotificationState::Unmatched);
-        ended.map(|at| ((), at)).into_iter().collect()
+        Vec::from_iter(ended.map(|at| ((), at)))
     });
 }

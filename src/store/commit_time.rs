@@ -1,7 +1,9 @@
 //! Durations of commits, as a measure of the disk.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use super::locked;
 
 /// Duration from which a commit is slow; healthy disks take some milliseconds.
 const SLOW_LIMIT: Duration = Duration::from_secs(1);
@@ -31,24 +33,20 @@ pub struct Pace {
 impl Commits {
     /// Records the start of a commit.
     pub(super) fn begin(&self) -> Instant {
-        *self.lock().begun_at.insert(Instant::now())
+        *locked(&self.0).begun_at.insert(Instant::now())
     }
 
     /// Records the end of the commit that began at `begun_at`.
     pub(super) fn end(&self, begun_at: Instant) {
-        let mut state = self.lock();
+        let mut state = locked(&self.0);
         state.begun_at = None;
         state.last = begun_at.elapsed();
         state.slow_in_a_row = if state.last >= SLOW_LIMIT { state.slow_in_a_row.saturating_add(1) } else { 0 };
     }
 
     pub(super) fn pace(&self) -> Pace {
-        let state = self.lock();
+        let state = locked(&self.0);
         let under_way = state.begun_at.map(|begun_at| begun_at.elapsed()).unwrap_or_default();
         Pace { under_way, last: state.last, slow_in_a_row: state.slow_in_a_row }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PaceState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

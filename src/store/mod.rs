@@ -304,7 +304,7 @@ fn guarded<T>(what: &str, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Err(queue::panicked(what, panic.as_ref())))
 }
 
-/// Locks a mutex and ignores poisoning: these mutexes hold only handles, which a panic leaves intact.
+/// Locks a mutex and ignores poisoning: these mutexes hold only handles and durations, which a panic leaves intact.
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

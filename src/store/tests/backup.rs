@@ -5,8 +5,7 @@ use crate::platform::clock::Clock;
 
 #[test]
 fn three_copies_are_kept_and_the_one_just_made_whatever_the_clock_says() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (folder, store) = opened();
     let clock = Clock::manual("2026-11-22T03:00:00Z".parse().unwrap());
     let names = || {
         let entries = std::fs::read_dir(folder.path().join("backups")).unwrap();

@@ -119,8 +119,7 @@ fn mark_other_release(folder: &Path) {
 
 #[test]
 fn a_list_is_built_slice_by_slice_between_the_writes_of_others_and_goes_on_after_a_restart() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (folder, store) = opened();
     put(&store, (0..5_000).map(|id| item(id, ["a", "bb", "changed"][usize::try_from(id % 3).unwrap()], 1)));
     store.close().unwrap();
     let unreadable = |json: &[u8]| {

@@ -68,6 +68,13 @@ fn open(folder: &Path) -> Store {
     Store::open(folder, &StoreOptions::default(), &schema()).unwrap()
 }
 
+/// Opens a new store; it is removed with its folder.
+fn opened() -> (TempDir, Store) {
+    let folder = folder();
+    let store = open(folder.path());
+    (folder, store)
+}
+
 fn put(store: &Store, items: impl IntoIterator<Item = Item>) {
     let items: Vec<Item> = items.into_iter().collect();
     store.write_blocking(move |writer| items.iter().try_for_each(|item| writer.put(item))).unwrap();
@@ -85,14 +92,20 @@ fn ids(page: &RecordPage<Item>) -> Vec<u64> {
     page.items.iter().map(|item| item.id).collect()
 }
 
-/// Returns all ids of a list, page by page; every page must report the same total.
+/// Returns all ids of a list of items, page by page.
 fn walk<O>(store: &Store, query: &Query<Item, O>) -> Vec<u64> {
+    walk_any(store, query)
+}
+
+/// Returns all ids of a list, page by page; the last page must report their number as the total.
+fn walk_any<R: Record<Key = u64>, O>(store: &Store, query: &Query<R, O>) -> Vec<u64> {
     let mut found = Vec::new();
     let mut query = query.clone();
     loop {
-        let page: RecordPage<Item> = store.read(|view| view.page(&query)).unwrap();
+        let page = store.read(|view| view.page(&query)).unwrap();
+        assert!(page.items.len() <= query.plan.limit);
         assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
-        found.extend(ids(&page));
+        found.extend(page.items.iter().map(R::key));
         if page.next.is_none() {
             assert!(page.total_exact);
             assert_eq!(page.total, u64::try_from(found.len()).unwrap());

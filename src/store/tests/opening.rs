@@ -67,8 +67,7 @@ fn a_second_opener_is_told_or_waits() {
 
 /// Returns the bytes of a closed store with some rows.
 fn sample() -> Vec<u8> {
-    let folder = folder();
-    let store = open(folder.path());
+    let (folder, store) = opened();
     put(&store, (0..300).map(|id| item(id, "open", 0)));
     store.close().unwrap();
     fs::read(path_of(folder.path())).unwrap()

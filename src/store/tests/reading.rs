@@ -17,8 +17,7 @@ impl Record for Other {
 
 #[test]
 fn a_page_says_where_the_next_begins_and_how_many_there_are() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (_folder, store) = opened();
     put(&store, (0..7).map(|id| item(id, "open", 100 - i64::try_from(id).unwrap())));
     put(&store, [item(7, "done", 0)]);
 
@@ -36,8 +35,7 @@ fn a_page_says_where_the_next_begins_and_how_many_there_are() {
 
 #[test]
 fn rows_put_in_between_neither_repeat_nor_hide_others() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (_folder, store) = opened();
     put(&store, (0..6).map(|id| item(id * 10, "open", 0)));
     let query = Query::group(Item::STATUS, "open").limit(3);
     let first: RecordPage<Item> = store.read(|view| view.page(&query)).unwrap();
@@ -48,8 +46,7 @@ fn rows_put_in_between_neither_repeat_nor_hide_others() {
 
 #[test]
 fn what_is_not_counted_is_counted_up_to_a_limit() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (_folder, store) = opened();
     put(&store, (0..10_001).map(|id| item(id, "open", 1)));
     let page: RecordPage<Item> = store.read(|view| view.page(&Query::group(Item::AT, ()).limit(1))).unwrap();
     assert_eq!((page.total, page.total_exact), (5_000, false));
@@ -82,8 +79,7 @@ fn a_cursor_of_elsewhere_is_refused() {
 
 #[test]
 fn a_record_that_cannot_be_read_is_named_and_holds_up_no_other() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (folder, store) = opened();
     put(&store, (1..=3).map(|id| item(id, "open", 0)));
     store.close().unwrap();
     tamper(folder.path(), |transaction| {
@@ -117,8 +113,7 @@ fn fields_of_a_later_release_survive_a_rewrite() {
 
 #[test]
 fn documents_are_found_by_name() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (_folder, store) = opened();
     assert_eq!(store.read(|view| view.get_document::<Vec<u8>>("installation")).unwrap(), None);
     store.write_blocking(|writer| writer.put_document("installation", &vec![1, 2])).unwrap();
     assert_eq!(store.read(|view| view.get_document::<Vec<u8>>("installation")).unwrap(), Some(vec![1, 2]));
@@ -133,8 +128,7 @@ impl Item {
 
 #[test]
 fn what_was_not_declared_is_a_defect_not_a_panic() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (folder, store) = opened();
     for error in [
         store.read(|view| view.get::<Other>(&1).map(drop)).unwrap_err(),
         store.read(|view| view.page(&Query::group(Item::COLOUR, "red")).map(drop)).unwrap_err(),
@@ -151,8 +145,7 @@ fn what_was_not_declared_is_a_defect_not_a_panic() {
 
 #[tokio::test]
 async fn async_callers_read_what_they_wrote() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (_folder, store) = opened();
     let number = store.write(next_number).await.unwrap();
     store.write(move |writer| writer.put(&item(number, "open", 0))).await.unwrap();
     assert!(store.reading(move |view| view.get::<Item>(&number)).await.unwrap().is_some());

@@ -8,8 +8,7 @@ fn job<T>(f: impl FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'sta
 
 #[test]
 fn a_job_that_fails_or_panics_leaves_no_trace_and_the_others_stand() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (_folder, store) = opened();
     put(&store, [item(1, "open", 0)]);
     let answers = in_one_group(
         &store,
@@ -41,8 +40,7 @@ fn a_job_that_fails_or_panics_leaves_no_trace_and_the_others_stand() {
 
 #[test]
 fn a_value_that_is_taken_is_a_conflict_for_that_job_alone() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (_folder, store) = opened();
     let coded = |id, code: &str| Item { code: Some(code.to_owned()), ..item(id, "open", 0) };
     let (first, second, third) = (coded(1, "a"), coded(2, "a"), coded(3, "b"));
     let answers = in_one_group(
@@ -80,8 +78,7 @@ fn numbers_go_up_over_restarts() {
 
 #[test]
 fn closing_commits_what_is_queued_and_then_refuses() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (folder, store) = opened();
     let queue = store.queue().unwrap();
     let mut answers = Vec::new();
     for id in 0..600 {
@@ -103,8 +100,7 @@ fn closing_commits_what_is_queued_and_then_refuses() {
 
 #[test]
 fn the_last_handle_may_go_down_with_a_job() {
-    let folder = folder();
-    let store = open(folder.path());
+    let (folder, store) = opened();
     let (job, answer) = super::super::queue::job({
         let store = store.clone();
         move |writer| {
