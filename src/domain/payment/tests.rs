@@ -128,19 +128,15 @@ fn told(status: u32, second: i64, attempt: u64, amount: i64) -> PaymentNotice {
     ))
 }
 
-fn payment_of(order: &[usize], notices: &[PaymentNotice]) -> CustomerPayment {
-    let mut payment: Option<CustomerPayment> = None;
-    for &one in order {
-        // A repetition has the number of the first arrival.
-        let arrived = arrival(u64::try_from(one).unwrap());
-        match &mut payment {
-            None => payment = Some(CustomerPayment::new(notices[one].clone(), arrived)),
-            Some(payment) => {
-                payment.add_notification(notices[one].clone(), arrived);
-            }
-        }
+/// Returns the payment of which these notices arrive, each with its number in the inbox.
+fn payment_of<'a>(arrivals: impl IntoIterator<Item = (u64, &'a PaymentNotice)>) -> CustomerPayment {
+    let mut arrivals = arrivals.into_iter().map(|(number, notice)| (notice.clone(), arrival(number)));
+    let (notice, arrival) = arrivals.next().unwrap();
+    let mut payment = CustomerPayment::new(notice, arrival);
+    for (notice, arrival) in arrivals {
+        payment.add_notification(notice, arrival);
     }
-    payment.unwrap()
+    payment
 }
 
 proptest! {
@@ -151,11 +147,12 @@ proptest! {
     ) {
         let notices: Vec<PaymentNotice> =
             notices.into_iter().map(|(status, second, attempt, amount)| told(status, second, attempt, amount)).collect();
-        let straight: Vec<usize> = (0..notices.len()).collect();
-        let mut any_order: Vec<usize> = shuffled.iter().map(|index| index.index(notices.len())).collect();
+        // A repetition has the number of the first arrival.
+        let straight: Vec<(u64, &PaymentNotice)> = (0..).zip(&notices).collect();
+        let mut any_order: Vec<_> = shuffled.iter().map(|index| *index.get(&straight)).collect();
         any_order.extend(straight.iter().rev());
-        let payment = payment_of(&straight, &notices);
-        prop_assert_eq!(&payment_of(&any_order, &notices), &payment);
+        let payment = payment_of(straight);
+        prop_assert_eq!(&payment_of(any_order), &payment);
         prop_assert_eq!(payment.history.len(), notices.len());
         let ranks: Vec<_> = payment.history.iter().map(|step| (step.date(), step.attempt_id)).collect();
         prop_assert!(ranks.is_sorted());
@@ -187,15 +184,7 @@ fn of_one_second_the_furthest_along_the_life_counts_in_whatever_order_it_comes()
     ] {
         let notices = in_one_second(&told);
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-            let mut payment = None::<CustomerPayment>;
-            for (number, place) in (1..).zip(order) {
-                let notice = notices[place].clone();
-                match &mut payment {
-                    None => payment = Some(CustomerPayment::new(notice, arrival(number))),
-                    Some(payment) => drop(payment.add_notification(notice, arrival(number))),
-                }
-            }
-            let payment = payment.unwrap();
+            let payment = payment_of((1..).zip(order.map(|place| &notices[place])));
             assert_eq!(payment.latest.status, Some(PaymentStatus(status)), "{told:?} {order:?}");
             assert_eq!((payment.captured_amount(), payment.refunded_amount()), (euro(captured), euro(refunded)));
             assert_eq!(payment.outcome(), PaymentOutcome::Accepted, "{told:?} {order:?}");
