@@ -98,12 +98,6 @@ pub enum EnterpriseNotification {
 #[serde(transparent)]
 pub struct NotificationFields(BTreeMap<String, String>);
 
-/// Returns true if HiPay documents a field of this name.
-fn is_documented(name: &str) -> bool {
-    let beginning = name.split('[').next().unwrap_or_default();
-    DOCUMENTED.contains(&beginning)
-}
-
 impl NotificationFields {
     /// Returns the value of the first of `names` that has one, trimmed.
     pub fn first(&self, names: &[&str]) -> Option<&str> {
@@ -138,7 +132,9 @@ impl NotificationFields {
     /// Adds a field. The later of two fields with one name wins, as in PHP. Fields beyond the limits are dropped, such
     /// as the later lines of a long basket; they never prevent the payment from being processed.
     fn insert(&mut self, name: &str, value: &str) {
-        let most = if is_documented(name) { MAX_FIELDS + MAX_DOCUMENTED_FIELDS } else { MAX_FIELDS };
+        let beginning = name.split('[').next().unwrap_or_default();
+        let is_documented = DOCUMENTED.contains(&beginning);
+        let most = if is_documented { MAX_FIELDS + MAX_DOCUMENTED_FIELDS } else { MAX_FIELDS };
         let decides = DOCUMENTED.contains(&name);
         if name.len() > MAX_NAME_LENGTH || (self.0.len() >= most && !decides && !self.0.contains_key(name)) {
             return;

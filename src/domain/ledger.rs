@@ -190,21 +190,17 @@ impl SoughtPayment<'_> {
         unsure: impl IntoIterator<Item = &'a LedgerEntry>,
     ) -> LedgerVerdict<'a> {
         let (mut paid, mut possible) = (Vec::new(), Vec::new());
-        for entry in entries {
-            if entry.operation.is_some() || entry.state().is_ended() {
-                continue;
-            }
+        let counts = |entry: &&LedgerEntry| entry.operation.is_none() && !entry.state().is_ended();
+        for entry in entries.into_iter().filter(counts) {
             match self.claim(entry) {
                 Claim::None => {}
                 Claim::Certain => paid.push(entry),
                 Claim::Possible => possible.push(entry),
             }
         }
-        possible.extend(unsure.into_iter().filter(|entry| {
-            let parts = entry.reference_parts();
-            let of_this_kind =
-                parts.is_some_and(|parts| (parts.kind, parts.beneficiary) == (self.kind, self.beneficiary));
-            of_this_kind && entry.operation.is_none() && !entry.state().is_ended() && entry.created_at >= self.since
+        possible.extend(unsure.into_iter().filter(counts).filter(|entry| {
+            let of_this_kind = entry.reference_parts().is_some_and(|parts| self.is_of_kind(&parts));
+            of_this_kind && entry.created_at >= self.since
         }));
         match (paid.as_slice(), possible.is_empty()) {
             ([], true) => LedgerVerdict::NotPaid,
@@ -214,11 +210,14 @@ impl SoughtPayment<'_> {
         }
     }
 
+    fn is_of_kind(&self, parts: &ReferenceParts<'_>) -> bool {
+        (parts.kind, parts.beneficiary) == (self.kind, self.beneficiary)
+    }
+
     fn claim(&self, entry: &LedgerEntry) -> Claim {
         if !entry.reference.trim().is_empty() {
             let Some(parts) = entry.reference_parts() else { return Claim::None };
-            let ours = (parts.kind, parts.beneficiary) == (self.kind, self.beneficiary)
-                && self.vouchers.iter().any(|voucher| parts.is_of(voucher));
+            let ours = self.is_of_kind(&parts) && self.vouchers.iter().any(|voucher| parts.is_of(voucher));
             return match self.only_wallet {
                 _ if !ours => Claim::None,
                 Some(wallet) if wallet != parts.wallet => Claim::Possible,

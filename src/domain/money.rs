@@ -233,16 +233,12 @@ impl Amount {
 
     /// Returns the sum; both must be of one currency.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
-        self.same_currency(other)?;
-        let minor = self.minor.checked_add(other.minor).ok_or(MoneyError::TooLarge)?;
-        Ok(Self { minor, currency: self.currency })
+        self.combined(other, i64::checked_add)
     }
 
     /// Returns the difference; both must be of one currency.
     pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
-        self.same_currency(other)?;
-        let minor = self.minor.checked_sub(other.minor).ok_or(MoneyError::TooLarge)?;
-        Ok(Self { minor, currency: self.currency })
+        self.combined(other, i64::checked_sub)
     }
 
     /// Returns true if `self`, as a balance, is enough to pay `other`. Always false across currencies.
@@ -258,8 +254,7 @@ impl Amount {
 
     /// Returns the smaller of two amounts of one currency.
     pub fn checked_min(self, other: Self) -> Result<Self, MoneyError> {
-        self.same_currency(other)?;
-        Ok(Self { minor: self.minor.min(other.minor), currency: self.currency })
+        self.combined(other, |one, other| Some(one.min(other)))
     }
 
     /// Returns true for an amount above zero.
@@ -267,12 +262,12 @@ impl Amount {
         self.minor > 0
     }
 
-    fn same_currency(self, other: Self) -> Result<(), MoneyError> {
-        if self.currency == other.currency {
-            Ok(())
-        } else {
-            Err(MoneyError::CurrencyMismatch(self.currency, other.currency))
+    fn combined(self, other: Self, minor: fn(i64, i64) -> Option<i64>) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::CurrencyMismatch(self.currency, other.currency));
         }
+        let minor = minor(self.minor, other.minor).ok_or(MoneyError::TooLarge)?;
+        Ok(Self { minor, currency: self.currency })
     }
 }
 

@@ -165,7 +165,8 @@ pub fn form_field(body: &[u8]) -> Result<Vec<u8>, UnreadableDocument> {
     if values.next().is_some() {
         return Err(UnreadableDocument::because("the form field xml is there twice"));
     }
-    Ok(form_value(decoded(value)))
+    let spaced: Vec<u8> = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    Ok(form_value(percent_decode(&spaced).collect()))
 }
 
 /// Returns the document in a form field that was decoded with its form. Some senders also encode the document itself; a
@@ -173,12 +174,7 @@ pub fn form_field(body: &[u8]) -> Result<Vec<u8>, UnreadableDocument> {
 pub fn form_value(value: Vec<u8>) -> Vec<u8> {
     // XML begins with `<`, perhaps after a byte order mark; the encoded form contains neither.
     let encoded = value.trim_ascii_start().first() == Some(&b'%');
-    if encoded { percent_encoding::percent_decode(&value).collect() } else { value }
-}
-
-fn decoded(value: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
+    if encoded { percent_decode(&value).collect() } else { value }
 }
 
 /// Parses `2019-10-01` with `13:41:28 UTC+0000` or `16:39:42 Europe/Paris+0200`; only the numeric offset counts.

@@ -411,10 +411,9 @@ impl Remote {
     ) -> Result<T, CallError> {
         let begun = Instant::now();
         let (client, request) = request.build_split();
-        let request = request.map_err(|error| self.failure(&error));
         let outcome = match request {
             Ok(request) => Box::pin(self.traced(limit, &client, request, judge)).await,
-            Err(error) => Err(error),
+            Err(error) => Err(self.failure(&error)),
         };
         self.listen(&outcome);
         let word = outcome.as_ref().err().map_or("ok", CallError::name);

@@ -88,16 +88,12 @@ impl SignInAttempts {
         if self.is_forgotten(now) {
             return SignedDuration::ZERO;
         }
-        let wait = self.full_wait();
-        // Never longer than the whole wait, even if the clock was set back.
-        (wait - now.duration_since(self.last_at)).clamp(SignedDuration::ZERO, wait)
-    }
-
-    fn full_wait(&self) -> SignedDuration {
-        match self.failures.checked_sub(FREE_FAILURES) {
+        let wait = match self.failures.checked_sub(FREE_FAILURES) {
             None => SignedDuration::ZERO,
             Some(over) => SignedDuration::from_secs(1_i64 << over.min(20)).min(MAX_WAIT),
-        }
+        };
+        // Never longer than the whole wait, even if the clock was set back.
+        (wait - now.duration_since(self.last_at)).clamp(SignedDuration::ZERO, wait)
     }
 
     fn is_forgotten(&self, now: Timestamp) -> bool {

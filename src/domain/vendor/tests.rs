@@ -58,16 +58,15 @@ fn files_are_known_by_their_content() {
 #[test]
 fn a_warning_lasts_until_its_part_is_looked_at() {
     let mut vendor = Vendor::new(1, Timestamp::UNIX_EPOCH);
-    let warning = |trouble: VendorProblem, message: &str| Warning::new(trouble, message);
     vendor.set_warnings(vec![
-        warning(VendorProblem::EmailNotChanged, "email"),
-        warning(VendorProblem::IbanWrong, "iban"),
+        Warning::new(VendorProblem::EmailNotChanged, "email"),
+        Warning::new(VendorProblem::IbanWrong, "iban"),
     ]);
-    vendor.replace_warnings(vec![warning(VendorProblem::WalletNotSettled, "unread")], &[]);
+    vendor.replace_warnings(vec![Warning::new(VendorProblem::WalletNotSettled, "unread")], &[]);
     assert_eq!(vendor.warnings, ["unread", "email", "iban"]);
     vendor.replace_warnings(Vec::new(), &[VendorPart::Wallet]);
     assert_eq!(vendor.warnings, ["iban"]);
-    vendor.replace_warnings(vec![warning(VendorProblem::IbanWrong, "iban in other words")], &[]);
+    vendor.replace_warnings(vec![Warning::new(VendorProblem::IbanWrong, "iban in other words")], &[]);
     assert_eq!(vendor.warnings, ["iban in other words"]);
     vendor.clear_warnings(VendorPart::Wallet);
     assert_eq!(vendor.warnings, ["iban in other words"]);
