@@ -123,9 +123,9 @@ pub struct StopResult {
 ))]
 pub(super) async fn batches(
     State(web): State<Web>,
-    ListQuery(turning, filter): ListQuery<BatchFilter, PageParams>,
+    query: ListQuery<BatchFilter, PageParams>,
 ) -> Result<Json<List<BatchItem>>, Problem> {
-    let mut list = lists::page(&web, turning.into(), filter).await?;
+    let mut list = lists::page(&web, query).await?;
     let live = web.scheduler.live();
     list.items.iter_mut().for_each(|item| show_progress(item, &live.borrow()));
     Ok(Json(list))

@@ -31,11 +31,8 @@ async fn record<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R
 #[utoipa::path(get, path = "/vendors", params(Paging, VendorFilter), responses(
     (status = 200, body = List<VendorItem>),
 ))]
-pub(super) async fn vendors(
-    State(web): State<Web>,
-    ListQuery(paging, filter): ListQuery<VendorFilter>,
-) -> ListAnswer<VendorItem> {
-    Ok(Json(lists::page(&web, paging, filter).await?))
+pub(super) async fn vendors(web: State<Web>, query: ListQuery<VendorFilter>) -> ListAnswer<VendorItem> {
+    lists::page(&web, query).await.map(Json)
 }
 
 /// Returns a vendor.
@@ -50,11 +47,8 @@ pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<
 #[utoipa::path(get, path = "/operations", params(Paging, OperationFilter), responses(
     (status = 200, body = List<OperationItem>),
 ))]
-pub(super) async fn operations(
-    State(web): State<Web>,
-    ListQuery(paging, filter): ListQuery<OperationFilter>,
-) -> ListAnswer<OperationItem> {
-    Ok(Json(lists::page(&web, paging, filter).await?))
+pub(super) async fn operations(web: State<Web>, query: ListQuery<OperationFilter>) -> ListAnswer<OperationItem> {
+    lists::page(&web, query).await.map(Json)
 }
 
 /// Exports all operations that pass the filters as CSV.
@@ -63,9 +57,9 @@ pub(super) async fn operations(
 ))]
 pub(super) async fn operations_csv(
     State(web): State<Web>,
-    ListQuery(order, filter): ListQuery<OperationFilter, Ordering>,
+    ListQuery(paging, filter, ..): ListQuery<OperationFilter, Ordering>,
 ) -> Result<Response, Problem> {
-    lists::csv(&web, &order, &filter).await
+    lists::csv(&web, &paging, &filter).await
 }
 
 /// Returns an operation with its whole history.
@@ -80,22 +74,16 @@ pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json
 #[utoipa::path(get, path = "/transactions", params(Paging, TransactionFilter), responses(
     (status = 200, body = List<TransactionItem>),
 ))]
-pub(super) async fn transactions(
-    State(web): State<Web>,
-    ListQuery(paging, filter): ListQuery<TransactionFilter>,
-) -> ListAnswer<TransactionItem> {
-    Ok(Json(lists::page(&web, paging, filter).await?))
+pub(super) async fn transactions(web: State<Web>, query: ListQuery<TransactionFilter>) -> ListAnswer<TransactionItem> {
+    lists::page(&web, query).await.map(Json)
 }
 
 /// Lists customers' payments, latest change first.
 #[utoipa::path(get, path = "/payments", params(Paging, PaymentFilter), responses(
     (status = 200, body = List<PaymentItem>),
 ))]
-pub(super) async fn payments(
-    State(web): State<Web>,
-    ListQuery(paging, filter): ListQuery<PaymentFilter>,
-) -> ListAnswer<PaymentItem> {
-    Ok(Json(lists::page(&web, paging, filter).await?))
+pub(super) async fn payments(web: State<Web>, query: ListQuery<PaymentFilter>) -> ListAnswer<PaymentItem> {
+    lists::page(&web, query).await.map(Json)
 }
 
 /// Returns a payment with its history.
@@ -114,19 +102,16 @@ pub(super) async fn payment(
     (status = 200, body = List<NotificationItem>),
 ))]
 pub(super) async fn notifications(
-    State(web): State<Web>,
-    ListQuery(paging, filter): ListQuery<NotificationFilter>,
+    web: State<Web>,
+    query: ListQuery<NotificationFilter>,
 ) -> ListAnswer<NotificationItem> {
-    Ok(Json(lists::page(&web, paging, filter).await?))
+    lists::page(&web, query).await.map(Json)
 }
 
 /// Lists the lines of the log, latest first.
 #[utoipa::path(get, path = "/logs", params(PageParams, LogListFilter), responses((status = 200, body = List<LogItem>)))]
-pub(super) async fn logs(
-    State(web): State<Web>,
-    ListQuery(turning, filter): ListQuery<LogListFilter, PageParams>,
-) -> ListAnswer<LogItem> {
-    Ok(Json(lists::page(&web, turning.into(), filter).await?))
+pub(super) async fn logs(web: State<Web>, query: ListQuery<LogListFilter, PageParams>) -> ListAnswer<LogItem> {
+    lists::page(&web, query).await.map(Json)
 }
 
 /// Exports all log lines that pass the filters as CSV.
@@ -135,7 +120,7 @@ pub(super) async fn logs(
 ))]
 pub(super) async fn logs_csv(
     State(web): State<Web>,
-    ListQuery(order, filter): ListQuery<LogListFilter, Ordering>,
+    ListQuery(paging, filter, ..): ListQuery<LogListFilter, Ordering>,
 ) -> Result<Response, Problem> {
-    lists::csv(&web, &order, &filter).await
+    lists::csv(&web, &paging, &filter).await
 }

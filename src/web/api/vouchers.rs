@@ -33,11 +33,11 @@ pub(super) struct Choice {
 ))]
 pub(super) async fn vouchers(
     State(web): State<Web>,
-    ListQuery(paging, filter): ListQuery<VoucherFilter>,
+    ListQuery(paging, filter, ..): ListQuery<VoucherFilter>,
 ) -> Result<Json<List<VoucherDetail>>, Problem> {
     let found = lists::records(&web, paging, filter).await?;
     let described = web.context.store.reading(move |reader| found.try_map(|record| VoucherDetail::of(reader, record)));
-    Ok(Json(described.await?.into()))
+    Ok(Json(described.await?))
 }
 
 /// Releases a voucher without operations: the next run of `cashout:generate` makes them.

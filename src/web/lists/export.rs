@@ -8,7 +8,7 @@ use futures_util::stream;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ExportParams, ListFilter, ListQuery, MAX_FOUND, Ordering, search};
+use super::{ExportParams, ListFilter, ListQuery, MAX_FOUND, Paging, search};
 use crate::store::{Cursor, Query, StoreError, View};
 use crate::text::message::msg;
 use crate::web::Web;
@@ -37,9 +37,9 @@ pub(in crate::web) trait Export: ListFilter {
 }
 
 /// Exports the whole list: RFC 4180, UTF-8, with a header.
-pub(in crate::web) async fn csv<F: Export>(web: &Web, order: &Ordering, filter: &F) -> Result<Response, Problem> {
+pub(in crate::web) async fn csv<F: Export>(web: &Web, paging: &Paging, filter: &F) -> Result<Response, Problem> {
     let mut listing = filter.listing(&web.settings.get().hipay.time_zone)?.limit(SLICE);
-    if order.descending() {
+    if paging.descending() {
         listing = listing.descending();
     }
     let store = web.context.store.clone();
@@ -72,18 +72,16 @@ pub(in crate::web) async fn found_csv<F: Export + DeserializeOwned>(
     State(web): State<Web>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<F, ExportParams>::of_form(&query.unwrap_or_default())?;
-    let (Some(text), Some(index)) = (order.q(), F::SEARCH) else { return csv(&web, &order.ordering(), &filter).await };
+    let ListQuery(paging, filter, ..) = ListQuery::<F, ExportParams>::of_form(&query.unwrap_or_default())?;
+    let (Some(text), Some(index)) = (paging.q(), F::SEARCH) else { return csv(&web, &paging, &filter).await };
     let zone = web.settings.get().hipay.time_zone.clone();
     // Invalid filters are reported, as on the page.
     let _ = filter.listing(&zone)?;
-    let all = u16::try_from(MAX_FOUND).unwrap_or(u16::MAX);
-    let found =
-        search(&web, filter, &zone, (index, text), (0, MAX_FOUND), (1, all), order.ordering().descending()).await?;
-    if !found.total_exact {
+    let (found, all) = search(&web, &filter, &zone, (index, text), MAX_FOUND, paging.descending()).await?;
+    if !all {
         return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = MAX_FOUND)));
     }
-    let rows = found.items.into_iter().map(|record| line(F::cells(record)));
+    let rows = found.into_iter().map(|record| line(F::cells(record)));
     let text: String = std::iter::once(line(F::COLUMNS.split(' '))).chain(rows).collect();
     Ok(file::<F>(text))
 }

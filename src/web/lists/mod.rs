@@ -43,7 +43,7 @@ const MAX_FOUND_FOR_PAGE: usize = 150;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct List<T: ToSchema> {
+pub(super) struct List<T> {
     /// Rows of the page.
     pub(super) items: Vec<T>,
     /// Number of rows in the whole list; a lower bound if `total_exact` is false.
@@ -59,41 +59,18 @@ pub(super) struct List<T: ToSchema> {
     pub(super) next: Option<String>,
 }
 
-/// The result of querying a list: its records, or a value for each.
-#[derive(Debug)]
-pub(super) struct QueryResult<T> {
-    /// Rows of the page.
-    pub(super) items: Vec<T>,
-    /// Number of rows in the whole list; a lower bound if `total_exact` is false.
-    pub(super) total: u64,
-    /// Exactness of `total`.
-    pub(super) total_exact: bool,
-    /// Number of the page, as requested.
-    pub(super) page: u32,
-    /// Maximum number of rows per page.
-    pub(super) per_page: u16,
-    /// Position of the next page.
-    pub(super) next: Option<String>,
-}
-
-impl<T> QueryResult<T> {
+impl<T> List<T> {
     /// Converts each record.
-    pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> QueryResult<U> {
+    pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> List<U> {
         let Self { items, total, total_exact, page, per_page, next } = self;
-        QueryResult { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
+        List { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
     }
 
     /// Converts each record by a function that can fail.
-    pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<QueryResult<U>, E> {
+    pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<List<U>, E> {
         let Self { items, total, total_exact, page, per_page, next } = self;
         let items = items.into_iter().map(say).collect::<Result<_, E>>()?;
-        Ok(QueryResult { items, total, total_exact, page, per_page, next })
-    }
-}
-
-impl<T: ToSchema> From<QueryResult<T>> for List<T> {
-    fn from(QueryResult { items, total, total_exact, page, per_page, next }: QueryResult<T>) -> Self {
-        Self { items, total, total_exact, page, per_page, next }
+        Ok(List { items, total, total_exact, page, per_page, next })
     }
 }
 
@@ -133,26 +110,23 @@ pub(super) trait ListFilter: Send + Sync + 'static {
 }
 
 /// Returns the requested page of a list, as the API shows it.
-pub(super) async fn page<F: ListFilter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Item>, Problem> {
-    Ok(records(web, paging, filter).await?.map(F::item).into())
+pub(super) async fn page<F: ListFilter, P>(web: &Web, query: ListQuery<F, P>) -> Result<List<F::Item>, Problem> {
+    let ListQuery(paging, filter, ..) = query;
+    Ok(records(web, paging, filter).await?.map(F::item))
 }
 
 /// Returns the records that the query of a page requests.
-pub(super) async fn query_records<F, P>(web: &Web, query: &str) -> Result<QueryResult<F::Record>, Problem>
+pub(super) async fn query_records<F, P>(web: &Web, query: &str) -> Result<List<F::Record>, Problem>
 where
     F: ListFilter + DeserializeOwned,
-    P: Parameters + Into<Paging>,
+    P: Parameters,
 {
-    let ListQuery(paging, filter) = ListQuery::<F, P>::of_form(query)?;
-    records(web, paging.into(), filter).await
+    let ListQuery(paging, filter, ..) = ListQuery::<F, P>::of_form(query)?;
+    records(web, paging, filter).await
 }
 
 /// Returns the records on the requested page of a list.
-pub(super) async fn records<F: ListFilter>(
-    web: &Web,
-    paging: Paging,
-    filter: F,
-) -> Result<QueryResult<F::Record>, Problem> {
+pub(super) async fn records<F: ListFilter>(web: &Web, paging: Paging, filter: F) -> Result<List<F::Record>, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
     let (number, per_page) = (paging.page(), paging.per_page());
     let rows = usize::from(per_page);
@@ -163,8 +137,10 @@ pub(super) async fn records<F: ListFilter>(
     // Invalid filters are reported in either case.
     let listing = filter.listing(&zone)?;
     if let (Some(text), Some(index)) = (paging.q(), F::SEARCH) {
-        return search(web, filter, &zone, (index, text), (skip, MAX_FOUND_FOR_PAGE), (number, per_page), descending)
-            .await;
+        let (found, total_exact) = search(web, &filter, &zone, (index, text), MAX_FOUND_FOR_PAGE, descending).await?;
+        let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        let items = found.into_iter().skip(skip).take(rows).collect();
+        return Ok(List { items, total, total_exact, page: number, per_page, next: None });
     }
     let mut listing = listing.limit(rows).skip(skip).after(paging.cursor().map(Cursor::new));
     if descending {
@@ -174,7 +150,7 @@ pub(super) async fn records<F: ListFilter>(
     for unreadable in &found.unreadable {
         tracing::error!(action = "web", "{unreadable}");
     }
-    Ok(QueryResult {
+    Ok(List {
         items: found.items,
         total: found.total,
         total_exact: found.total_exact,
@@ -184,17 +160,16 @@ pub(super) async fn records<F: ListFilter>(
     })
 }
 
-/// Searches for ids and logins that begin with `text`. It looks at `most` entries at most, few enough to be sorted and
-/// filtered here.
+/// Searches for ids and logins that begin with `text`, and returns true if these are all. It looks at `most` entries at
+/// most, few enough to be sorted and filtered here.
 async fn search<F: ListFilter>(
     web: &Web,
-    filter: F,
+    filter: &F,
     zone: &TimeZone,
     (index, text): (Index<F::Record, (), String>, &str),
-    (skip, most): (usize, usize),
-    (page, per_page): (u32, u16),
+    most: usize,
     descending: bool,
-) -> Result<QueryResult<F::Record>, Problem> {
+) -> Result<(Vec<F::Record>, bool), Problem> {
     let query = Query::group(index, ()).beginning_with(&text.to_lowercase()).limit(most);
     let found = web.context.store.reading(move |reader| {
         let found = reader.keys(&query)?;
@@ -219,7 +194,5 @@ async fn search<F: ListFilter>(
             passed.push(record);
         }
     }
-    let total = u64::try_from(passed.len()).unwrap_or(u64::MAX);
-    let items = passed.into_iter().skip(skip).take(usize::from(per_page)).collect();
-    Ok(QueryResult { items, total, total_exact: all, page, per_page, next: None })
+    Ok((passed, all))
 }

@@ -167,13 +167,10 @@ pub(in crate::web) async fn failed(
     search: Option<&str>,
 ) -> Result<Vec<Operation>, Problem> {
     let zone = web.settings.get().hipay.time_zone.clone();
-    let limit = MAX_RETRIED.saturating_add(1);
     let found = if let Some(text) = search {
-        let rows = u16::try_from(limit).unwrap_or(u16::MAX);
-        super::search(web, filter.clone(), &zone, (Operation::SEARCH, text), (0, super::MAX_FOUND), (1, rows), true)
-            .await?
-            .items
+        super::search(web, &filter, &zone, (Operation::SEARCH, text), super::MAX_FOUND, true).await?.0
     } else {
+        let limit = MAX_RETRIED.saturating_add(1);
         let codes = Status::ALL.into_iter().filter(|status| status.is_failure()).map(Status::code);
         let listing = Query::any_of(Operation::BY_STATUS, codes).descending().limit(limit);
         let period = Period::new(filter.from.as_ref(), filter.to.as_ref(), &zone)?;

@@ -1,5 +1,6 @@
 //! The query of a list: page, order and filters.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use axum::extract::FromRequestParts;
@@ -73,14 +74,6 @@ impl From<PageParams> for Paging {
     }
 }
 
-impl Parameters for PageParams {
-    const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "cursor"];
-
-    fn check(&self) -> Result<(), Problem> {
-        Paging::from(self.clone()).check()
-    }
-}
-
 /// Order of an export, which is always the whole list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -91,9 +84,9 @@ pub(in crate::web) struct Ordering {
     sort: Option<SortOrder>,
 }
 
-impl Ordering {
-    pub(super) fn descending(&self) -> bool {
-        self.sort != Some(SortOrder::EarliestFirst)
+impl From<Ordering> for Paging {
+    fn from(Ordering { sort }: Ordering) -> Self {
+        Self { sort, ..Self::default() }
     }
 }
 
@@ -105,39 +98,32 @@ pub(in crate::web) struct ExportParams {
     q: Option<String>,
 }
 
-impl ExportParams {
-    pub(super) fn ordering(&self) -> Ordering {
-        Ordering { sort: self.sort }
-    }
-
-    pub(super) fn q(&self) -> Option<&str> {
-        self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
+impl From<ExportParams> for Paging {
+    fn from(ExportParams { sort, q }: ExportParams) -> Self {
+        Self { sort, q, ..Self::default() }
     }
 }
 
-impl Parameters for ExportParams {
-    const KEYS: &'static [&'static str] = &["sort", "q"];
-
-    fn check(&self) -> Result<(), Problem> {
-        Paging { q: self.q.clone(), ..Paging::default() }.check()
-    }
-}
-
-/// Parameters of an address besides the filters.
-pub(in crate::web) trait Parameters: DeserializeOwned {
+/// Parameters of an address besides the filters: all of [`Paging`], or a part of it.
+pub(in crate::web) trait Parameters: DeserializeOwned + Into<Paging> {
     /// Names of the parameters.
     const KEYS: &'static [&'static str];
+}
 
-    /// Checks the values.
-    fn check(&self) -> Result<(), Problem>;
+impl Parameters for Paging {
+    const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "q", "cursor"];
+}
+
+impl Parameters for PageParams {
+    const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "cursor"];
 }
 
 impl Parameters for Ordering {
     const KEYS: &'static [&'static str] = &["sort"];
+}
 
-    fn check(&self) -> Result<(), Problem> {
-        Ok(())
-    }
+impl Parameters for ExportParams {
+    const KEYS: &'static [&'static str] = &["sort", "q"];
 }
 
 impl Paging {
@@ -161,11 +147,8 @@ impl Paging {
     pub(super) fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }
-}
 
-impl Parameters for Paging {
-    const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "q", "cursor"];
-
+    /// Checks the values.
     fn check(&self) -> Result<(), Problem> {
         if !(1..=500).contains(&self.page()) {
             return Err(wrong(msg!("problem-page")));
@@ -185,9 +168,13 @@ impl Parameters for Paging {
     }
 }
 
-/// Extractor of paging and filters, each checked.
-#[derive(Debug, Clone)]
-pub(in crate::web) struct ListQuery<F, P = Paging>(pub(in crate::web) P, pub(in crate::web) F);
+/// Extractor of paging and filters, each checked. The address may have the parameters `P` besides the filters.
+#[derive(Debug)]
+pub(in crate::web) struct ListQuery<F, P = Paging>(
+    pub(in crate::web) Paging,
+    pub(in crate::web) F,
+    pub(in crate::web) PhantomData<fn() -> P>,
+);
 
 impl<F: DeserializeOwned, P: Parameters, S: Sync> FromRequestParts<S> for ListQuery<F, P> {
     type Rejection = Problem;
@@ -210,10 +197,10 @@ impl<F: DeserializeOwned, P: Parameters> ListQuery<F, P> {
         pairs.retain(|(_, value)| counts(value));
         let (paging, filters): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
-        let paging: P = read(&paging).map_err(unknown)?;
+        let paging: Paging = read::<P>(&paging).map_err(unknown)?.into();
         paging.check()?;
         let filters = read(&filters).map_err(unknown)?;
-        Ok(Self(paging, filters))
+        Ok(Self(paging, filters, PhantomData))
     }
 }
 

@@ -31,8 +31,8 @@ pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<LogListFilter, Pag
 
 /// Exports the lines that pass the filters.
 pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let ListQuery(order, filter) = ListQuery::<LogListFilter, Ordering>::of_form(&query.unwrap_or_default())?;
-    lists::csv(&web, &order, &filter).await
+    let ListQuery(paging, filter, ..) = ListQuery::<LogListFilter, Ordering>::of_form(&query.unwrap_or_default())?;
+    lists::csv(&web, &paging, &filter).await
 }
 
 /// Returns the tone of a level, which adds nothing to its name.

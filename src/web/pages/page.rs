@@ -22,7 +22,7 @@ use crate::text::message::{self, Message, msg};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
-use crate::web::lists::{self, ListFilter, Paging, Parameters, QueryResult};
+use crate::web::lists::{self, List, ListFilter, Paging, Parameters};
 use crate::web::problem::Problem;
 
 /// Sections of the dashboard, by their address under `/dashboard/`, which is also their name in texts.
@@ -300,7 +300,7 @@ pub(super) struct ListRows<T> {
 impl<T> ListRows<T> {
     /// Creates the rows from the result of a query. A mistake in the query is shown in the list; any other problem
     /// concerns the whole page.
-    pub(super) fn of(found: Result<QueryResult<T>, Problem>, page: &PageFrame) -> Result<Self, Problem> {
+    pub(super) fn of(found: Result<List<T>, Problem>, page: &PageFrame) -> Result<Self, Problem> {
         let address = &page.address;
         let list = match found {
             Ok(list) => list,
@@ -359,7 +359,7 @@ pub(super) struct ListFrame<F: ListFilter, P = Paging>(
 impl<F, P> FromRequestParts<Web> for ListFrame<F, P>
 where
     F: ListFilter + DeserializeOwned,
-    P: Parameters + Into<Paging>,
+    P: Parameters,
 {
     type Rejection = Problem;
 

@@ -143,7 +143,7 @@ pub(super) async fn confirm_one(
 }
 
 async fn matching(web: &Web, query: &str) -> Result<(RetryPlan, String), Problem> {
-    let ListQuery(paging, filter) = ListQuery::<OperationFilter>::of_form(query)?;
+    let ListQuery(paging, filter, ..) = ListQuery::<OperationFilter>::of_form(query)?;
     let plan = RetryPlan::of(failed(web, filter, paging.q()).await?);
     let back =
         if query.is_empty() { "/dashboard/transfers".to_owned() } else { format!("/dashboard/transfers?{query}") };
