@@ -62,7 +62,8 @@ use crate::config::Settings;
 use crate::jobs::Context;
 pub use crate::platform::random::NoRandom;
 use crate::scheduler::Scheduler;
-use crate::text::message::msg;
+use crate::store::{Record, StoreError, StoreReader, View};
+use crate::text::message::{Message, msg};
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 
@@ -93,6 +94,23 @@ pub struct Web {
     pub guard: GuardLink,
     /// Installer that fetches releases and hands them to the guard.
     pub installer: Installer,
+}
+
+impl Web {
+    /// Returns the record under `key`, or a 404 with the message `missing`.
+    async fn record<R: Record>(&self, key: R::Key, missing: Message) -> Result<R, Problem> {
+        self.find(missing, move |reader| reader.get::<R>(&key)).await
+    }
+
+    /// Returns what `read` finds in the store, or a 404 with the message `missing`.
+    async fn find<T: Send + 'static>(
+        &self,
+        missing: Message,
+        read: impl FnOnce(&StoreReader<'_>) -> Result<Option<T>, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let found = self.context.store.reading(read).await?;
+        found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
+    }
 }
 
 /// Path prefix of the API.

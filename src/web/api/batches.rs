@@ -22,7 +22,6 @@ use utoipa::ToSchema;
 use super::extract::{Body, OptionalBody};
 use crate::jobs::{BatchKind, BatchRecord, Command, Enqueued, GenerateArguments};
 use crate::scheduler::{BatchStage, Ending, LiveBatch, LiveBatches, Stopping};
-use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::{Caller, Origin};
@@ -171,7 +170,7 @@ pub(super) async fn enqueue(
     (status = 200, body = BatchDetail),
 ))]
 pub(super) async fn batch(State(web): State<Web>, Id(id): Id) -> Result<Json<BatchDetail>, Problem> {
-    let mut batch = BatchDetail::from(known_batch(&web, id).await?);
+    let mut batch = BatchDetail::from(web.record::<BatchRecord>(id, msg!("problem-no-batch")).await?);
     show_progress(&mut batch.item, &web.scheduler.live().borrow());
     Ok(Json(batch))
 }
@@ -188,7 +187,7 @@ pub(super) async fn stop(
     Id(id): Id,
     OptionalBody(stop): OptionalBody<StopRequest>,
 ) -> Result<Json<StopResult>, Problem> {
-    let record = known_batch(&web, id).await?;
+    let record = web.record::<BatchRecord>(id, msg!("problem-no-batch")).await?;
     let effect = if stop.unless_joined && record.joined > 0 {
         StopEffect::Joined
     } else {
@@ -202,12 +201,6 @@ pub(super) async fn stop(
         tracing::info!(severity = "NOTICE", action = record.command.as_str(), batch = id, "{caller} stops the batch");
     }
     Ok(Json(StopResult { effect }))
-}
-
-/// Returns a 404 if there is no such batch.
-async fn known_batch(web: &Web, id: u64) -> Result<BatchRecord, Problem> {
-    let found = web.context.store.reading(move |reader| reader.get::<BatchRecord>(&id)).await?;
-    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-batch")))
 }
 
 /// Follows the batches: server-sent events.

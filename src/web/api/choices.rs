@@ -2,20 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::{Body, OptionalBody};
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
-use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Caller;
 use crate::web::lists::OperationDetail;
 use crate::web::path::Id;
 use crate::web::problem::{Problem, ProblemBody};
+
+type ChosenAnswer = Result<Json<OperationDetail>, Problem>;
 
 /// Reason for a choice on an operation.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -42,13 +42,8 @@ pub(super) struct Acceptance {
     (status = 200, body = OperationDetail),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn retry(
-    State(web): State<Web>,
-    caller: Caller,
-    Id(id): Id,
-    OptionalBody(why): OptionalBody<ChoiceReason>,
-) -> Result<Json<OperationDetail>, Problem> {
-    choose(&web, &caller, id, OperationChoice::Retry, why.reason).await
+pub(super) async fn retry(web: State<Web>, caller: Caller, id: Id, why: OptionalBody<ChoiceReason>) -> ChosenAnswer {
+    choose(&web, &caller, id.0, OperationChoice::Retry, why.0.reason).await
 }
 
 /// Holds an operation: it is not paid until it is released.
@@ -57,13 +52,8 @@ pub(super) async fn retry(
     (status = 200, body = OperationDetail),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn hold(
-    State(web): State<Web>,
-    caller: Caller,
-    Id(id): Id,
-    Body(why): Body<ChoiceReason>,
-) -> Result<Json<OperationDetail>, Problem> {
-    choose(&web, &caller, id, OperationChoice::Hold, why.reason).await
+pub(super) async fn hold(web: State<Web>, caller: Caller, id: Id, why: Body<ChoiceReason>) -> ChosenAnswer {
+    choose(&web, &caller, id.0, OperationChoice::Hold, why.0.reason).await
 }
 
 /// Releases a held operation, with the amount that Mirakl shows now if that has changed.
@@ -72,13 +62,8 @@ pub(super) async fn hold(
     (status = 200, body = OperationDetail),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn release(
-    State(web): State<Web>,
-    caller: Caller,
-    Id(id): Id,
-    OptionalBody(why): OptionalBody<ChoiceReason>,
-) -> Result<Json<OperationDetail>, Problem> {
-    choose(&web, &caller, id, OperationChoice::Release, why.reason).await
+pub(super) async fn release(web: State<Web>, caller: Caller, id: Id, why: OptionalBody<ChoiceReason>) -> ChosenAnswer {
+    choose(&web, &caller, id.0, OperationChoice::Release, why.0.reason).await
 }
 
 /// Marks an operation as paid by other means: it is never paid from here.
@@ -87,13 +72,8 @@ pub(super) async fn release(
     (status = 200, body = OperationDetail),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn settle(
-    State(web): State<Web>,
-    caller: Caller,
-    Id(id): Id,
-    Body(why): Body<ChoiceReason>,
-) -> Result<Json<OperationDetail>, Problem> {
-    choose(&web, &caller, id, OperationChoice::Settle, why.reason).await
+pub(super) async fn settle(web: State<Web>, caller: Caller, id: Id, why: Body<ChoiceReason>) -> ChosenAnswer {
+    choose(&web, &caller, id.0, OperationChoice::Settle, why.0.reason).await
 }
 
 /// Accepts a payment that HiPay shows as that of the operation, with its amount.
@@ -104,27 +84,13 @@ pub(super) async fn settle(
     (status = 200, body = OperationDetail),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn accept(
-    State(web): State<Web>,
-    caller: Caller,
-    Id(id): Id,
-    Body(accepted): Body<Acceptance>,
-) -> Result<Json<OperationDetail>, Problem> {
-    let Acceptance { reason, transaction_id } = accepted;
-    choose(&web, &caller, id, OperationChoice::Accept { transaction_id }, Some(reason)).await
+pub(super) async fn accept(web: State<Web>, caller: Caller, id: Id, accepted: Body<Acceptance>) -> ChosenAnswer {
+    let Body(Acceptance { reason, transaction_id }) = accepted;
+    choose(&web, &caller, id.0, OperationChoice::Accept { transaction_id }, Some(reason)).await
 }
 
-async fn choose(
-    web: &Web,
-    caller: &Caller,
-    id: u64,
-    choice: OperationChoice,
-    reason: Option<String>,
-) -> Result<Json<OperationDetail>, Problem> {
-    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    if known.is_none() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("retry-none", operation = id)));
-    }
+async fn choose(web: &Web, caller: &Caller, id: u64, choice: OperationChoice, reason: Option<String>) -> ChosenAnswer {
+    web.record::<Operation>(id, msg!("retry-none", operation = id)).await?;
     let reason = reason.unwrap_or_default();
     let operation = jobs::choose_for_operation(&web.context, id, choice, &reason, &caller.name).await?;
     Ok(Json(operation.into()))

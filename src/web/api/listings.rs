@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::lists::{
@@ -13,19 +12,12 @@ use super::lists::{
 use crate::domain::operation::Operation;
 use crate::domain::payment::CustomerPayment;
 use crate::domain::vendor::Vendor;
-use crate::store::{Record, View};
-use crate::text::message::{Message, msg};
+use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::path::{Id, Name};
 use crate::web::problem::Problem;
 
 type ListAnswer<T> = Result<Json<List<T>>, Problem>;
-
-/// Returns the record under `key`, or a 404.
-async fn record<R: Record>(web: &Web, key: R::Key, missing: Message) -> Result<R, Problem> {
-    let found = web.context.store.reading(move |reader| reader.get::<R>(&key)).await?;
-    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing))
-}
 
 /// Lists the vendors, latest change first.
 #[utoipa::path(get, path = "/vendors", params(Paging, VendorFilter), responses(
@@ -40,7 +32,7 @@ pub(super) async fn vendors(web: State<Web>, query: ListQuery<VendorFilter>) -> 
     (status = 200, body = VendorDetail),
 ))]
 pub(super) async fn vendor(State(web): State<Web>, Id(mirakl_id): Id) -> Result<Json<VendorDetail>, Problem> {
-    Ok(Json(record::<Vendor>(&web, mirakl_id, msg!("problem-no-vendor")).await?.into()))
+    Ok(Json(web.record::<Vendor>(mirakl_id, msg!("problem-no-vendor")).await?.into()))
 }
 
 /// Lists the operations (transfers and withdrawals), latest change first.
@@ -67,7 +59,7 @@ pub(super) async fn operations_csv(
     (status = 200, body = OperationDetail),
 ))]
 pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
-    Ok(Json(record::<Operation>(&web, id, msg!("problem-no-operation")).await?.into()))
+    Ok(Json(web.record::<Operation>(id, msg!("problem-no-operation")).await?.into()))
 }
 
 /// Lists HiPay's ledger as it was last read, latest transaction first.
@@ -94,7 +86,7 @@ pub(super) async fn payment(
     State(web): State<Web>,
     Name(transaction_reference): Name,
 ) -> Result<Json<PaymentDetail>, Problem> {
-    Ok(Json(record::<CustomerPayment>(&web, transaction_reference, msg!("problem-no-payment")).await?.into()))
+    Ok(Json(web.record::<CustomerPayment>(transaction_reference, msg!("problem-no-payment")).await?.into()))
 }
 
 /// Lists HiPay's notifications, processed or waiting, latest first.

@@ -17,6 +17,8 @@ use crate::web::auth::Caller;
 use crate::web::path::Name;
 use crate::web::problem::{Problem, ProblemBody};
 
+type VoucherAnswer = Result<Json<VoucherDetail>, Problem>;
+
 /// Reason for a choice on a voucher.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,16 +48,8 @@ pub(super) async fn vouchers(
     (status = 200, body = VoucherDetail),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn release(
-    State(web): State<Web>,
-    caller: Caller,
-    Name(id): Name,
-    Body(choice): Body<Choice>,
-) -> Result<Json<VoucherDetail>, Problem> {
-    known_voucher(&web, &id).await?;
-    let reason = choice.reason.unwrap_or_default();
-    let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Release, &reason, &caller.name).await?;
-    Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
+pub(super) async fn release(web: State<Web>, caller: Caller, id: Name, choice: Body<Choice>) -> VoucherAnswer {
+    choose(&web, &caller, &id.0, VoucherChoice::Release, choice.0.reason).await
 }
 
 /// Marks a voucher without operations as paid by other means: it is never paid from here.
@@ -64,22 +58,16 @@ pub(super) async fn release(
     (status = 200, body = VoucherDetail),
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(super) async fn settle(
-    State(web): State<Web>,
-    caller: Caller,
-    Name(id): Name,
-    Body(choice): Body<Choice>,
-) -> Result<Json<VoucherDetail>, Problem> {
-    known_voucher(&web, &id).await?;
-    let reason = choice.reason.unwrap_or_default();
-    let record = jobs::choose_for_voucher(&web.context, &id, VoucherChoice::Settle, &reason, &caller.name).await?;
-    Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
+pub(super) async fn settle(web: State<Web>, caller: Caller, id: Name, choice: Body<Choice>) -> VoucherAnswer {
+    choose(&web, &caller, &id.0, VoucherChoice::Settle, choice.0.reason).await
 }
 
-/// Returns a 404 if there is no such voucher.
-async fn known_voucher(web: &Web, id: &str) -> Result<(), Problem> {
+async fn choose(web: &Web, caller: &Caller, id: &str, choice: VoucherChoice, reason: Option<String>) -> VoucherAnswer {
     let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("voucher-none", voucher = id));
     let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
     let found = web.context.store.reading(move |reader| reader.get::<VoucherRecord>(&key)).await?;
-    found.map(drop).ok_or_else(missing)
+    found.ok_or_else(missing)?;
+    let reason = reason.unwrap_or_default();
+    let record = jobs::choose_for_voucher(&web.context, id, choice, &reason, &caller.name).await?;
+    Ok(Json(web.context.store.reading(move |reader| VoucherDetail::of(reader, record)).await?))
 }

@@ -2,14 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::extract::{Body, whole_number};
 use crate::domain::vendor::Vendor;
 use crate::jobs::{self, WalletChange};
-use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
@@ -42,9 +40,6 @@ pub(super) async fn set_wallet(
     Body(NewWallet { hipay_id, reason }): Body<NewWallet>,
 ) -> Result<Json<WalletChange>, Problem> {
     caller.must_be_on_command_line()?;
-    let known = web.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
-    if known.is_none() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, msg!("wallet-set-no-vendor", shop = mirakl_id)));
-    }
+    web.record::<Vendor>(mirakl_id, msg!("wallet-set-no-vendor", shop = mirakl_id)).await?;
     Ok(Json(jobs::set_wallet(&web.context, mirakl_id, hipay_id, &reason, &caller.name).await?))
 }

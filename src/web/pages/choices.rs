@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::page::PageFrame;
 use crate::domain::operation::{Operation, OperationChoice};
 use crate::jobs;
-use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
@@ -61,8 +60,7 @@ pub(super) async fn choose(
     Id(id): Id,
     Checked(chosen): Checked<OperationChoiceForm>,
 ) -> Result<Response, Problem> {
-    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")))?;
+    let operation = web.record::<Operation>(id, msg!("problem-no-operation")).await?;
     if operation.updated_at.to_string() != chosen.seen {
         return Err(Problem::new(StatusCode::CONFLICT, msg!("retry-changed")));
     }

@@ -135,13 +135,12 @@ struct NotificationPage {
 
 /// Shows one notification: its content and its outcome.
 pub(super) async fn notification(State(web): State<Web>, page: PageFrame, Id(id): Id) -> Result<Response, Problem> {
-    let found = web.context.store.reading(move |reader| {
+    let found = web.find(msg!("problem-no-notification"), move |reader| {
         let Some(notification) = reader.get::<Notification>(&id)? else { return Ok(None) };
         let concerned = concerned(reader, &notification)?;
         Ok(Some((notification, concerned)))
     });
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-notification"));
-    let (notification, concerned) = found.await?.ok_or_else(no_such)?;
+    let (notification, concerned) = found.await?;
     let (body, whole) = match notification.body.char_indices().nth(MAX_BODY_SHOWN) {
         None => (notification.body.clone(), None),
         Some((end, _)) => {

@@ -135,13 +135,12 @@ pub(super) async fn payment(
     page: PageFrame,
     Name(transaction_reference): Name,
 ) -> Result<Response, Problem> {
-    let found = web.context.store.reading(move |reader| {
+    let found = web.find(msg!("problem-no-payment"), move |reader| {
         let Some(payment) = reader.get::<CustomerPayment>(&transaction_reference)? else { return Ok(None) };
         let settlements = settlements(reader, &payment)?;
         Ok(Some((payment, settlements)))
     });
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-payment"));
-    let (payment, settlements) = found.await?.ok_or_else(no_such)?;
+    let (payment, settlements) = found.await?;
     let groups = groups(&page, &payment.latest.fields);
     let kept_for = u64::from(web.settings.get().retention.personal_data_days);
     show(StatusCode::OK, &PaymentPage { page, payment, groups, kept_for, settlements })

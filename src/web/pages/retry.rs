@@ -13,7 +13,6 @@ use super::page::{PageFrame, show};
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::operation::{Beneficiary, Operation, OperationChoice, Status};
 use crate::jobs::{self, Command, JobError};
-use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::auth::Operator;
@@ -151,8 +150,7 @@ async fn matching(web: &Web, query: &str) -> Result<(RetryPlan, String), Problem
 }
 
 async fn only(web: &Web, id: u64) -> Result<RetryPlan, Problem> {
-    let known = web.context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    let operation = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation")))?;
+    let operation = web.record::<Operation>(id, msg!("problem-no-operation")).await?;
     Ok(RetryPlan::of(Some(operation).filter(Operation::is_unpaid).into_iter().collect()))
 }
 

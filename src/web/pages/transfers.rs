@@ -104,7 +104,7 @@ struct OperationPage {
 
 /// Shows one operation: its status, the reasons, and everything that happened.
 pub(super) async fn operation(State(web): State<Web>, page: PageFrame, Id(id): Id) -> Result<Response, Problem> {
-    let found = web.context.store.reading(move |reader| {
+    let found = web.find(msg!("problem-no-operation"), move |reader| {
         let Some(operation) = reader.get::<Operation>(&id)? else { return Ok(None) };
         let vendor = reader.get::<Vendor>(&operation.mirakl_id)?;
         let mut notifications = Vec::new();
@@ -117,9 +117,7 @@ pub(super) async fn operation(State(web): State<Web>, page: PageFrame, Id(id): I
         }
         Ok(Some((operation, vendor, notifications)))
     });
-    let found = found.await?;
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-operation"));
-    let (operation, vendor, notifications) = found.ok_or_else(no_such)?;
+    let (operation, vendor, notifications) = found.await?;
     let events = story(&page, &operation, &notifications);
     let (transfer, withdrawal) = operation.status.columns();
     let (transfer, withdrawal) = ((PaymentKind::Transfer, transfer), (PaymentKind::Withdrawal, withdrawal));

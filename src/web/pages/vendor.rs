@@ -35,7 +35,7 @@ struct VendorPage {
 
 /// Shows one vendor: its wallet, its problems, its operations, HiPay's notifications and the log lines about it.
 pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id): Id) -> Result<Response, Problem> {
-    let found = web.context.store.reading(move |reader| {
+    let found = web.find(msg!("problem-no-vendor"), move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
         let operations = Query::group(Operation::BY_VENDOR, (mirakl_id,)).descending().limit(LATEST);
         let operations = reader.page(&operations)?.items;
@@ -49,8 +49,7 @@ pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id
         };
         Ok(Some((vendor, operations, notifications, lines)))
     });
-    let no_such = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor"));
-    let (vendor, operations, notifications, lines) = found.await?.ok_or_else(no_such)?;
+    let (vendor, operations, notifications, lines) = found.await?;
     let reasons = page.explanations(explain_vendor(&vendor));
     show(StatusCode::OK, &VendorPage { page, vendor, reasons, operations, notifications, lines })
 }

@@ -109,13 +109,12 @@ impl OfVendor {
 /// Shows HiPay's view of a vendor's documents: as it is now, or as last known.
 pub(super) async fn documents(State(web): State<Web>, page: PageFrame, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let context = &web.context;
-    let known = context.store.reading(move |reader| {
+    let known = web.find(msg!("problem-no-vendor"), move |reader| {
         let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
         let query = Query::group(SentDocument::BY_VENDOR, mirakl_id).limit(DOCUMENTS);
         Ok(Some((vendor, reader.page(&query)?.items)))
     });
-    let known = known.await?;
-    let (vendor, sent) = known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-vendor")))?;
+    let (vendor, sent) = known.await?;
     let live = match vendor.hipay_id {
         Some(hipay_id) => Some(tokio::time::timeout(PATIENCE, context.hipay.documents(hipay_id)).await),
         None => None,

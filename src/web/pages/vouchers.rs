@@ -109,14 +109,14 @@ pub(super) async fn voucher(State(web): State<Web>, page: PageFrame, Name(id): N
 
 /// Returns the voucher and the operations that it has made, or a 404.
 async fn known_voucher(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operation>), Problem> {
-    let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-name"));
-    let key = VoucherRecord::key_of(id).ok_or_else(missing)?;
-    let found = web.context.store.reading(move |reader| {
+    let missing = || msg!("problem-no-name");
+    let key = VoucherRecord::key_of(id).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, missing()))?;
+    let found = web.find(missing(), move |reader| {
         let Some(record) = reader.get::<VoucherRecord>(&key)? else { return Ok(None) };
         let operations = jobs::operations_of(reader, &record)?;
         Ok(Some((record, operations)))
     });
-    found.await?.ok_or_else(missing)
+    found.await
 }
 
 impl VoucherPage {
