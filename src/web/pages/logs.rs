@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::page::{ListFrame, ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, Tone, show};
 use crate::config::LogLevel;
 use crate::jobs::BatchKind;
 use crate::web::Web;
@@ -35,19 +35,14 @@ pub(super) async fn csv(State(web): State<Web>, RawQuery(query): RawQuery) -> Re
     lists::csv(&web, &paging, &filter).await
 }
 
-/// Returns the tone of a level, which adds nothing to its name.
-pub(super) fn tone(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "quiet",
-        LogLevel::Info | LogLevel::Notice => "note",
-        LogLevel::Warning => "warn",
-        LogLevel::Error => "bad",
-        LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => "grave",
-    }
-}
-
-impl LogsPage {
-    fn tone(&self, level: &LogLevel) -> &'static str {
-        tone(*level)
+impl Tone for LogLevel {
+    fn tone(&self) -> &'static str {
+        match self {
+            LogLevel::Debug => "quiet",
+            LogLevel::Info | LogLevel::Notice => "note",
+            LogLevel::Warning => "warn",
+            LogLevel::Error => "bad",
+            LogLevel::Critical | LogLevel::Alert | LogLevel::Emergency => "grave",
+        }
     }
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{ListFrame, ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, Tone, show};
 use super::payments;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::domain::operation::Operation;
@@ -63,22 +63,25 @@ pub(super) fn refused_so_far(web: &Web, page: &PageFrame) -> Option<String> {
     (all > 0).then(|| page.texts().text("refused-some", &values))
 }
 
-/// Returns the tone of a state, which adds nothing to its word.
-pub(super) fn tone(state: NotificationState) -> &'static str {
-    match state {
-        NotificationState::Applied => "good",
-        NotificationState::Received | NotificationState::Waiting => "busy",
-        NotificationState::Unmatched => "bad",
-        NotificationState::Ignored | NotificationState::Unknown => "quiet",
+impl Tone for NotificationState {
+    fn tone(&self) -> &'static str {
+        match self {
+            NotificationState::Applied => "good",
+            NotificationState::Received | NotificationState::Waiting => "busy",
+            NotificationState::Unmatched => "bad",
+            NotificationState::Ignored | NotificationState::Unknown => "quiet",
+        }
     }
 }
 
-/// Returns HiPay's word for the event, or the number of a payment's status with its word.
-pub(super) fn action(page: &PageFrame, notification: &Notification) -> String {
-    let status = Some(notification.kind).filter(|kind| *kind == NotificationKind::Payment);
-    match status.and_then(|_| notification.action.parse().ok()).map(PaymentStatus) {
-        Some(status) if status.name().is_some() => format!("{} {}", status.0, page.of(&status)),
-        Some(_) | None => notification.action.clone(),
+impl PageFrame {
+    /// Returns HiPay's word for the event, or the number of a payment's status with its word.
+    pub(super) fn action(&self, notification: &Notification) -> String {
+        let status = Some(notification.kind).filter(|kind| *kind == NotificationKind::Payment);
+        match status.and_then(|_| notification.action.parse().ok()).map(PaymentStatus) {
+            Some(status) if status.name().is_some() => format!("{} {}", status.0, self.of(&status)),
+            Some(_) | None => notification.action.clone(),
+        }
     }
 }
 
@@ -95,14 +98,6 @@ impl Notifications {
             NotificationState::Ignored,
             NotificationState::Unmatched,
         ]
-    }
-
-    fn tone(&self, state: &NotificationState) -> &'static str {
-        tone(*state)
-    }
-
-    fn action(&self, notification: &Notification) -> String {
-        action(&self.page, notification)
     }
 
     /// Returns the address of the payment that the notification concerns.
@@ -177,14 +172,6 @@ fn concerned(reader: &StoreReader<'_>, notification: &Notification) -> Result<Co
 }
 
 impl NotificationPage {
-    fn tone(&self) -> &'static str {
-        tone(self.notification.state)
-    }
-
-    fn action(&self) -> String {
-        action(&self.page, &self.notification)
-    }
-
     /// Returns true if this person may have it processed again, and that can have an effect.
     fn may_replay(&self) -> bool {
         self.page.may_change() && self.notification.can_be_replayed()

@@ -12,9 +12,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::logs::tone;
 use super::notifications::refused_so_far;
-use super::page::{PageFrame, show};
+use super::page::{PageFrame, Tone, show};
 use crate::config::LogLevel;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Column, Operation, Status};
@@ -164,12 +163,6 @@ struct OpenTrouble {
     level: LogLevel,
     message: String,
     since: Timestamp,
-}
-
-impl OpenTrouble {
-    fn tone(&self) -> &'static str {
-        tone(self.level)
-    }
 }
 
 struct OverviewData {

@@ -223,6 +223,11 @@ impl PageFrame {
         self.texts.amount(*amount)
     }
 
+    /// Formats an amount that may be unknown.
+    pub(super) fn money(&self, amount: Option<&Amount>) -> String {
+        amount.map_or_else(|| "—".to_owned(), |amount| self.amount(amount))
+    }
+
     /// Formats a day.
     pub(super) fn day(&self, day: &Date) -> String {
         self.texts.day(*day)
@@ -263,6 +268,12 @@ impl PageFrame {
 fn beginning(text: &str, characters: usize) -> Option<String> {
     let (end, _) = text.char_indices().nth(characters)?;
     text.get(..end).map(|beginning| format!("{}…", beginning.trim_end()))
+}
+
+/// A value that is shown with a colour and an icon, which add nothing to its word.
+pub(super) trait Tone {
+    /// Returns the class of the colour and the icon, such as `good`.
+    fn tone(&self) -> &'static str;
 }
 
 /// An explanation in words.

@@ -6,9 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::page::{ListFrame, ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, Tone, show};
 use crate::domain::enterprise::NotificationFields;
-use crate::domain::money::Amount;
 use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
 use crate::domain::settlement::Settlement;
 use crate::store::{Query, StoreError, StoreReader, View};
@@ -35,13 +34,14 @@ pub(super) fn address_of(transaction_reference: &str) -> String {
     format!("/dashboard/payments/{}", utf8_percent_encode(transaction_reference, NON_ALPHANUMERIC))
 }
 
-/// Returns the tone of an outcome, which adds nothing to its word.
-fn tone(outcome: PaymentOutcome) -> &'static str {
-    match outcome {
-        PaymentOutcome::Accepted => "good",
-        PaymentOutcome::Pending => "busy",
-        PaymentOutcome::Declined | PaymentOutcome::Disputed => "bad",
-        PaymentOutcome::Unknown => "quiet",
+impl Tone for PaymentOutcome {
+    fn tone(&self) -> &'static str {
+        match self {
+            PaymentOutcome::Accepted => "good",
+            PaymentOutcome::Pending => "busy",
+            PaymentOutcome::Declined | PaymentOutcome::Disputed => "bad",
+            PaymentOutcome::Unknown => "quiet",
+        }
     }
 }
 
@@ -54,10 +54,6 @@ fn status_of(page: &PageFrame, status: Option<PaymentStatus>, message: &str) -> 
     }
 }
 
-fn amount_of(page: &PageFrame, amount: Option<&Amount>) -> String {
-    amount.map_or_else(|| "—".to_owned(), |amount| page.amount(amount))
-}
-
 impl Payments {
     fn outcomes(&self) -> [&'static str; 5] {
         PaymentOutcome::ALL.map(PaymentOutcome::name)
@@ -67,20 +63,8 @@ impl Payments {
         address_of(&payment.transaction_reference)
     }
 
-    fn tone(&self, payment: &CustomerPayment) -> &'static str {
-        tone(payment.outcome())
-    }
-
-    fn outcome(&self, payment: &CustomerPayment) -> String {
-        self.page.of(&payment.outcome())
-    }
-
     fn status(&self, payment: &CustomerPayment) -> String {
         status_of(&self.page, payment.latest.status, &payment.latest.message)
-    }
-
-    fn money(&self, amount: Option<&Amount>) -> String {
-        amount_of(&self.page, amount)
     }
 }
 
@@ -147,20 +131,8 @@ pub(super) async fn payment(
 }
 
 impl PaymentPage {
-    fn tone(&self) -> &'static str {
-        tone(self.payment.outcome())
-    }
-
-    fn outcome(&self) -> String {
-        self.page.of(&self.payment.outcome())
-    }
-
     fn status(&self) -> String {
         status_of(&self.page, self.payment.latest.status, &self.payment.latest.message)
-    }
-
-    fn money(&self, amount: Option<&Amount>) -> String {
-        amount_of(&self.page, amount)
     }
 
     /// Returns the history, latest first.
@@ -173,7 +145,7 @@ impl PaymentPage {
     }
 
     fn step_tone(&self, step: &PaymentStep) -> &'static str {
-        step.status.map_or("quiet", |status| tone(status.outcome()))
+        step.status.map_or("quiet", |status| status.outcome().tone())
     }
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 
-use super::page::{ListFrame, ListRows, PageFrame, show};
+use super::page::{ListFrame, ListRows, PageFrame, Tone, show};
 use crate::domain::ledger::{LedgerEntry, LedgerMatch};
 use crate::web::lists::TransactionFilter;
 use crate::web::problem::Problem;
@@ -24,10 +24,11 @@ impl Transactions {
     fn matches(&self) -> [LedgerMatch; 4] {
         [LedgerMatch::Matched, LedgerMatch::Foreign, LedgerMatch::Orphan, LedgerMatch::Mismatch]
     }
+}
 
-    /// Returns the tone of a match, which adds nothing to its word.
-    fn tone(&self, matched: &LedgerMatch) -> &'static str {
-        match matched {
+impl Tone for LedgerMatch {
+    fn tone(&self) -> &'static str {
+        match self {
             LedgerMatch::Matched => "good",
             LedgerMatch::Foreign | LedgerMatch::Unknown => "quiet",
             LedgerMatch::Orphan | LedgerMatch::Mismatch => "bad",

@@ -7,7 +7,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::choices::{OfferedChoice, offered_choices};
-use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, show};
+use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, Tone, show};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::explanation::explain;
 use crate::domain::inbox::Notification;
@@ -51,17 +51,18 @@ impl Transfers {
     }
 }
 
-/// Returns the tone of a status, which adds nothing to its word.
-pub(super) fn tone(column: &Column) -> &'static str {
-    match column {
-        Column::Ok | Column::Adjusted => "good",
-        Column::Requested | Column::Sending => "busy",
-        Column::None | Column::InvalidAmount => "quiet",
-        Column::Failed
-        | Column::InsufficientFunds
-        | Column::Canceled
-        | Column::VendorDisabled
-        | Column::PaymentBlocked => "bad",
+impl Tone for Column {
+    fn tone(&self) -> &'static str {
+        match self {
+            Column::Ok | Column::Adjusted => "good",
+            Column::Requested | Column::Sending => "busy",
+            Column::None | Column::InvalidAmount => "quiet",
+            Column::Failed
+            | Column::InsufficientFunds
+            | Column::Canceled
+            | Column::VendorDisabled
+            | Column::PaymentBlocked => "bad",
+        }
     }
 }
 
@@ -126,12 +127,6 @@ pub(super) async fn operation(State(web): State<Web>, page: PageFrame, Id(id): I
     let choices = if page.may_change() { offered_choices(&page, &operation) } else { Vec::new() };
     let page = OperationPage { page, operation, transfer, withdrawal, vendor, told, can_be_retried, choices, events };
     show(StatusCode::OK, &page)
-}
-
-impl OperationPage {
-    fn tone(&self, column: &Column) -> &'static str {
-        tone(column)
-    }
 }
 
 /// Returns everything that happened, in order: changes, what was sent, and HiPay's notifications.
@@ -205,16 +200,12 @@ fn sent(page: &PageFrame, kind: PaymentKind, attempt: &Attempt) -> HistoryLine {
 
 fn status_tone(status: Status) -> &'static str {
     match status.columns() {
-        (transfer, Column::None) => tone(&transfer),
-        (_, withdrawal) => tone(&withdrawal),
+        (transfer, Column::None) => transfer.tone(),
+        (_, withdrawal) => withdrawal.tone(),
     }
 }
 
 impl Transfers {
-    fn tone(&self, column: &Column) -> &'static str {
-        tone(column)
-    }
-
     fn choice(&self, kind: PaymentKind, column: &Column) -> String {
         self.page.of(&(kind, *column))
     }
@@ -228,13 +219,9 @@ impl Transfers {
     fn explains(&self, kind: PaymentKind, operation: &Operation) -> bool {
         let (transfer, withdrawal) = operation.status.columns();
         match kind {
-            PaymentKind::Transfer => withdrawal == Column::None && self.is_bad(transfer),
-            PaymentKind::Withdrawal => self.is_bad(withdrawal),
+            PaymentKind::Transfer => withdrawal == Column::None && transfer.tone() == "bad",
+            PaymentKind::Withdrawal => withdrawal.tone() == "bad",
         }
-    }
-
-    fn is_bad(&self, column: Column) -> bool {
-        tone(&column) == "bad"
     }
 
     fn explanations(&self, operation: &Operation) -> Vec<ExplanationView> {

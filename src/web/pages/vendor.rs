@@ -5,8 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{ExplanationView, PageFrame, show};
-use super::{logs, notifications, transfers, vendors};
+use super::page::{ExplanationView, PageFrame, Tone, show};
 use crate::domain::explanation::explain_vendor;
 use crate::domain::inbox::Notification;
 use crate::domain::operation::{Column, Operation, PaymentKind};
@@ -63,14 +62,6 @@ impl VendorPage {
         if self.vendor.status() == "success" { "good" } else { "bad" }
     }
 
-    fn wallet(&self) -> String {
-        self.page.of(&self.vendor.wallet_status())
-    }
-
-    fn wallet_tone(&self) -> &'static str {
-        vendors::wallet_tone(self.vendor.wallet_status())
-    }
-
     fn bank(&self) -> String {
         self.page.texts().bank_status(self.vendor.bank_status)
     }
@@ -87,23 +78,7 @@ impl VendorPage {
     /// Returns tone and word for both payments of an operation; no word while nothing has happened.
     fn columns(&self, operation: &Operation) -> [(&'static str, String); 2] {
         let (transfer, withdrawal) = operation.status.columns();
-        let shown = |kind, column: Column| (transfers::tone(&column), self.page.column(&(kind, column)));
+        let shown = |kind, column: Column| (column.tone(), self.page.column(&(kind, column)));
         [shown(PaymentKind::Transfer, transfer), shown(PaymentKind::Withdrawal, withdrawal)]
-    }
-
-    fn state_tone(&self, notification: &Notification) -> &'static str {
-        notifications::tone(notification.state)
-    }
-
-    fn action(&self, notification: &Notification) -> String {
-        notifications::action(&self.page, notification)
-    }
-
-    fn level(&self, line: &LogLine) -> &'static str {
-        line.severity().name()
-    }
-
-    fn level_tone(&self, line: &LogLine) -> &'static str {
-        logs::tone(line.severity())
     }
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, show};
+use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, Tone, show};
 use crate::domain::explanation::explain_vendor;
 use crate::domain::vendor::{DocumentStatus, SentDocument, Vendor, WalletStatus};
 use crate::remote::CallError;
@@ -51,19 +51,14 @@ pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<VendorFilter>) -> 
     show(rows.status(), &Vendors { page, rows, wallets: WalletStatus::ALL.map(WalletStatus::name) })
 }
 
-/// Returns the tone of a wallet's status, which adds nothing to its word.
-pub(super) fn wallet_tone(status: WalletStatus) -> &'static str {
-    match status {
-        WalletStatus::Identified => "good",
-        WalletStatus::Created => "busy",
-        WalletStatus::NotCreated => "quiet",
-        WalletStatus::NotIdentified => "bad",
-    }
-}
-
-impl Vendors {
-    fn wallet_tone(&self, status: &WalletStatus) -> &'static str {
-        wallet_tone(*status)
+impl Tone for WalletStatus {
+    fn tone(&self) -> &'static str {
+        match self {
+            WalletStatus::Identified => "good",
+            WalletStatus::Created => "busy",
+            WalletStatus::NotCreated => "quiet",
+            WalletStatus::NotIdentified => "bad",
+        }
     }
 }
 
@@ -95,9 +90,9 @@ enum DocumentSource {
     Refused(String),
 }
 
-impl OfVendor {
-    fn tone(&self, status: &DocumentStatus) -> &'static str {
-        match status {
+impl Tone for DocumentStatus {
+    fn tone(&self) -> &'static str {
+        match self {
             DocumentStatus::Validated => "good",
             DocumentStatus::New | DocumentStatus::Waiting => "busy",
             DocumentStatus::Missing | DocumentStatus::Refused => "bad",

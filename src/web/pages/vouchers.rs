@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, show};
+use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, Tone, show};
 use crate::domain::explanation::explain_voucher;
 use crate::domain::operation::Operation;
 use crate::domain::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
@@ -38,12 +38,13 @@ pub(super) fn address_of(record: &VoucherRecord) -> String {
     format!("/dashboard/vouchers/{}", utf8_percent_encode(&record.id(), NON_ALPHANUMERIC))
 }
 
-/// Returns the tone of a state, which adds nothing to its word.
-fn tone(state: VoucherState) -> &'static str {
-    match state {
-        VoucherState::Operations => "good",
-        VoucherState::PaidElsewhere | VoucherState::NothingToPay => "quiet",
-        VoucherState::Held | VoucherState::OutsideCycles | VoucherState::Gone => "bad",
+impl Tone for VoucherState {
+    fn tone(&self) -> &'static str {
+        match self {
+            VoucherState::Operations => "good",
+            VoucherState::PaidElsewhere | VoucherState::NothingToPay => "quiet",
+            VoucherState::Held | VoucherState::OutsideCycles | VoucherState::Gone => "bad",
+        }
     }
 }
 
@@ -56,16 +57,8 @@ impl Vouchers {
         address_of(record)
     }
 
-    fn tone(&self, record: &VoucherRecord) -> &'static str {
-        tone(record.state())
-    }
-
     fn explanations(&self, record: &VoucherRecord) -> Vec<ExplanationView> {
         self.page.explanations(record.held.iter().map(explain_voucher).collect())
-    }
-
-    fn state(&self, record: &VoucherRecord) -> String {
-        self.page.of(&record.state())
     }
 
     fn has_cycle(&self, record: &VoucherRecord) -> bool {
@@ -120,10 +113,6 @@ async fn known_voucher(web: &Web, id: &str) -> Result<(VoucherRecord, Vec<Operat
 }
 
 impl VoucherPage {
-    fn tone(&self) -> &'static str {
-        tone(self.record.state())
-    }
-
     fn address(&self) -> String {
         address_of(&self.record)
     }
@@ -132,17 +121,9 @@ impl VoucherPage {
         seen(&self.record)
     }
 
-    fn state(&self) -> String {
-        self.page.of(&self.record.state())
-    }
-
     fn note(&self, note: &VoucherNote) -> String {
         let (choice, person) = (self.page.of(&note.choice), self.page.asker(&note.who));
         self.page.t2("vouchers-note", ("choice", choice), ("person", person))
-    }
-
-    fn word(&self, operation: &Operation) -> String {
-        self.page.of(&operation.status)
     }
 
     fn has_cycle(&self) -> bool {

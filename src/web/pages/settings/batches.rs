@@ -62,10 +62,6 @@ impl BatchesPage {
         record.state() == BatchState::Running
     }
 
-    pub(super) fn word(&self, page: &PageFrame, state: &BatchState) -> String {
-        page.of(state)
-    }
-
     /// Formats the number of processed items and the total.
     pub(super) fn progress(&self, page: &PageFrame, record: &BatchRecord) -> String {
         page.t2("batch-done-of", ("done", page.number(&record.done)), ("total", page.number(&record.total)))

@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::Address;
-use super::page::{PageFrame, show};
+use super::page::{PageFrame, Tone, show};
 use crate::config::{Config, LogLevel};
 use crate::jobs::{BatchKind, BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
 use crate::platform::secret::Secret;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::super::page::PageFrame;
+use super::super::page::{PageFrame, Tone};
 use super::updating::UpdateStoryView;
 use super::{HERE, refuse};
 use crate::platform::release::TARGET;
@@ -121,26 +121,20 @@ impl UpdateView {
         format!("cashout-{}-{TARGET}.tar.gz", page.t("update-version-sign"))
     }
 
-    pub(super) fn tone(&self, past: &PastUpdate) -> &'static str {
-        tone(past.outcome)
-    }
-
-    pub(super) fn outcome(&self, past: &PastUpdate) -> &'static str {
-        past.outcome.name()
-    }
-
     /// Returns the reason for the outcome.
     pub(super) fn reason(&self, page: &PageFrame, past: &PastUpdate) -> String {
         past.reason.as_ref().map(|reason| page.say(&reason.into())).unwrap_or_default()
     }
 }
 
-pub(super) fn tone(outcome: UpdateOutcome) -> &'static str {
-    match outcome {
-        UpdateOutcome::Committed => "good",
-        UpdateOutcome::RolledBack => "bad",
-        UpdateOutcome::Refused | UpdateOutcome::Interrupted => "warn",
-        UpdateOutcome::Other => "quiet",
+impl Tone for UpdateOutcome {
+    fn tone(&self) -> &'static str {
+        match self {
+            UpdateOutcome::Committed => "good",
+            UpdateOutcome::RolledBack => "bad",
+            UpdateOutcome::Refused | UpdateOutcome::Interrupted => "warn",
+            UpdateOutcome::Other => "quiet",
+        }
     }
 }
 

@@ -6,8 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::page::{PageFrame, show};
-use super::update::tone;
+use super::super::page::{PageFrame, Tone, show};
 use crate::text::message::Message;
 use crate::update::status::{PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateStep};
 use crate::update::{PendingInstall, PendingInstallState};
@@ -185,7 +184,7 @@ impl UpdateStoryView {
     }
 
     pub(super) fn tone(&self) -> &'static str {
-        self.ended.map_or("busy", tone)
+        self.ended.map_or("busy", |outcome| outcome.tone())
     }
 
     /// Returns the state in a word.
