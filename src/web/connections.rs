@@ -212,11 +212,11 @@ impl Connections {
                 Some(certificate) => {
                     let handshake = certificate.acceptor().accept(stream);
                     let stream = tokio::select! {
-                        stream = tokio::time::timeout(limits.head, handshake) => stream,
-                        () = connection.cut.cancelled() => { open.remove(number); return }
-                        () = end.stop.cancelled() => { open.remove(number); return }
+                        stream = tokio::time::timeout(limits.head, handshake) => stream.ok().and_then(Result::ok),
+                        () = connection.cut.cancelled() => None,
+                        () = end.stop.cancelled() => None,
                     };
-                    if let Ok(Ok(stream)) = stream {
+                    if let Some(stream) = stream {
                         serve_requests(stream, true, address, router, limits, &connection, end).await;
                     }
                 }
@@ -224,9 +224,7 @@ impl Connections {
             open.remove(number);
         });
     }
-}
 
-impl Connections {
     /// Answers that there is no room, if that is cheap: not over TLS, and to [`MAX_REFUSED_AT_ONCE`] clients at once.
     fn refuse(&self, mut stream: TcpStream) {
         metrics::counter!(crate::platform::metrics::TURNED_AWAY).increment(1);

@@ -81,9 +81,7 @@ impl Problem {
     pub(super) fn again_after(self, seconds: u32) -> Self {
         Self { retry_after_seconds: Some(seconds), ..self }
     }
-}
 
-impl Problem {
     /// Returns the HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         self.status

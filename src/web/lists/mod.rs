@@ -86,6 +86,11 @@ where
     if read.into() == text { Ok(Some(read)) } else { Err(D::Error::custom("there is no such choice")) }
 }
 
+/// Returns the choices of `all` that pass a filter which may be unset.
+fn passing<T: Copy + PartialEq>(wanted: Option<T>, all: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    all.into_iter().filter(move |one| wanted.is_none_or(|wanted| wanted == *one))
+}
+
 /// Filters of one list.
 pub(super) trait ListFilter: Send + Sync + 'static {
     /// Type of the listed records.

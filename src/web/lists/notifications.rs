@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{ListFilter, Moment, Period, exactly, moment};
+use super::{ListFilter, Moment, Period, exactly, moment, passing};
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::store::{Index, Query};
 use crate::web::problem::Problem;
@@ -64,12 +64,8 @@ impl ListFilter for NotificationFilter {
     const SEARCH: Option<Index<Self::Record, (), String>> = Some(Notification::BY_SUBJECT);
 
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
-        let kinds = NotificationKind::ALL.into_iter().filter(|one| self.kind.is_none_or(|wanted| wanted == *one));
-        let groups = kinds.flat_map(|kind| {
-            let states = NotificationState::ALL.into_iter();
-            let states = states.filter(|one| self.state.is_none_or(|wanted| wanted == *one));
-            states.map(move |state| (kind, state))
-        });
+        let groups = passing(self.kind, NotificationKind::ALL)
+            .flat_map(|kind| passing(self.state, NotificationState::ALL).map(move |state| (kind, state)));
         let listing = Query::any_of(Notification::BY_KIND, groups);
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }

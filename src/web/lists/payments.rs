@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{ListFilter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment, passing};
 use crate::domain::money::Amount;
 use crate::domain::payment::{CustomerPayment, PaymentOutcome, PaymentStatus, PaymentStep};
 use crate::store::{Index, Query};
@@ -99,22 +99,17 @@ pub(in crate::web) struct PaymentStepItem {
 impl PaymentFilter {
     /// Returns the payments that pass by outcome, status and test; `None` if all do.
     fn outcomes(&self) -> Option<Query<CustomerPayment, Timestamp>> {
-        let tests = [false, true].into_iter().filter(|one| self.test.is_none_or(|wanted| wanted == *one));
-        let passes = |one: &PaymentOutcome| self.outcome.is_none_or(|wanted| wanted == *one);
-        if let Some(status) = self.status {
+        let groups = passing(self.outcome, PaymentOutcome::ALL)
+            .flat_map(|one| passing(self.test, [false, true]).map(move |test| (one, test)));
+        match self.status {
             // The outcome depends on the amounts as well as on the status.
-            let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
-            let groups = outcomes.flat_map(|one| tests.clone().map(move |test| (one, test, Some(status))));
-            return Some(Query::any_of(CustomerPayment::BY_OUTCOME, groups));
+            Some(status) => {
+                let groups = groups.map(|(one, test)| (one, test, Some(status)));
+                Some(Query::any_of(CustomerPayment::BY_OUTCOME, groups))
+            }
+            None if self.outcome.is_none() && self.test.is_none() => None,
+            None => Some(Query::any_of(CustomerPayment::BY_OUTCOME, groups)),
         }
-        if self.outcome.is_none() && self.test.is_none() {
-            return None;
-        }
-        let outcomes = PaymentOutcome::ALL.into_iter().filter(passes);
-        Some(Query::any_of(
-            CustomerPayment::BY_OUTCOME,
-            outcomes.flat_map(|one| tests.clone().map(move |test| (one, test))),
-        ))
     }
 }
 

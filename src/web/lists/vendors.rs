@@ -8,7 +8,7 @@ use strum::{IntoStaticStr, VariantArray};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::{ListFilter, Moment, Period, moment};
+use super::{ListFilter, Moment, Period, moment, passing};
 use crate::domain::vendor::{Vendor, WalletStatus, country_alpha2};
 use crate::platform::variants::named;
 use crate::store::{Index, Query};
@@ -120,10 +120,8 @@ impl ListFilter for VendorFilter {
     const SEARCH: Option<Index<Self::Record, (), String>> = Some(Vendor::SEARCH);
 
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
-        let statuses = VendorStatus::ALL.into_iter().filter(|one| self.status.is_none_or(|wanted| wanted == *one));
-        let groups = statuses.flat_map(|status| {
-            let wallets = WalletStatus::ALL.into_iter();
-            let wallets = wallets.filter(|one| self.wallet_status.is_none_or(|wanted| wanted == *one));
+        let groups = passing(self.status, VendorStatus::ALL).flat_map(|status| {
+            let wallets = passing(self.wallet_status, WalletStatus::ALL);
             wallets.map(move |wallet| (status.name(), wallet.name()))
         });
         let listing = match self.country()? {

@@ -316,7 +316,7 @@ impl<T> ListRows<T> {
         let list = match found {
             Ok(list) => list,
             Err(problem) if problem.status().is_client_error() => {
-                let none = Self {
+                return Ok(Self {
                     items: Vec::new(),
                     total: 0,
                     at_least: false,
@@ -324,9 +324,8 @@ impl<T> ListRows<T> {
                     after: None,
                     first: 0,
                     last: 0,
-                    problem: None,
-                };
-                return Ok(Self { problem: Some(problem.in_words(page.texts())), ..none });
+                    problem: Some(problem.in_words(page.texts())),
+                });
             }
             Err(problem) => return Err(problem),
         };

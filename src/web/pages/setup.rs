@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use askama::Template;
 use axum::Router;
 use axum::extract::{ConnectInfo, Form, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 
 use super::page::{PageFrame, show};
+use super::sign_in::set_cookie;
 use super::{ASSETS, assets, guarded, language};
 use crate::admin::check::Finding;
 use crate::admin::setup::{ASKED, Field, FieldKind, FirstRun, FormValues, SetupSession, all_fields, id_of};
@@ -156,10 +157,7 @@ async fn enter(
     };
     let mut response = Redirect::to(HERE).into_response();
     let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path={HERE}", token.expose());
-    if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
-        cookie.set_sensitive(true);
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+    set_cookie(&mut response, &cookie);
     Ok(response)
 }
 

@@ -146,7 +146,8 @@ pub(super) async fn sign_out(
     Ok(response)
 }
 
-fn set_cookie(response: &mut Response, cookie: &str) {
+/// Adds a header `Set-Cookie` whose value is kept out of logs.
+pub(super) fn set_cookie(response: &mut Response, cookie: &str) {
     if let Ok(mut value) = HeaderValue::from_str(cookie) {
         value.set_sensitive(true);
         response.headers_mut().append(header::SET_COOKIE, value);

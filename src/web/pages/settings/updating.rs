@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
+use strum::IntoStaticStr;
 
 use super::super::page::{PageFrame, Tone, show};
 use crate::text::message::Message;
@@ -57,7 +58,8 @@ pub(super) struct Passage {
     pub(super) bytes: Option<(u64, u64)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 enum PassageState {
     Waits,
     UnderWay,
@@ -101,13 +103,7 @@ impl Passage {
 
     /// Returns the name of the word for the state.
     pub(super) fn state(&self) -> &'static str {
-        match self.state {
-            PassageState::Waits => "waits",
-            PassageState::UnderWay => "under_way",
-            PassageState::Done => "done",
-            PassageState::Failed => "failed",
-            PassageState::Left => "left",
-        }
+        self.state.into()
     }
 }
 
