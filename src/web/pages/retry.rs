@@ -113,10 +113,6 @@ impl Confirm {
     fn number(&self, operations: &[Operation]) -> u64 {
         u64::try_from(operations.len()).unwrap_or(u64::MAX)
     }
-
-    fn is_commission(&self, operation: &Operation) -> bool {
-        operation.beneficiary == Beneficiary::Operator
-    }
 }
 
 /// Shows what would be retried of the operations that pass the filters.

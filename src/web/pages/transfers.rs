@@ -41,14 +41,6 @@ impl Transfers {
         let of_transfer = |column: &Column| !matches!(column, Column::Canceled | Column::PaymentBlocked);
         Column::ALL.into_iter().filter(|column| kind == PaymentKind::Withdrawal || of_transfer(column)).collect()
     }
-
-    fn transfer(&self) -> PaymentKind {
-        PaymentKind::Transfer
-    }
-
-    fn withdrawal(&self) -> PaymentKind {
-        PaymentKind::Withdrawal
-    }
 }
 
 impl Tone for Column {
@@ -226,9 +218,5 @@ impl Transfers {
 
     fn explanations(&self, operation: &Operation) -> Vec<ExplanationView> {
         self.page.explanations(explain(operation))
-    }
-
-    fn is_commission(&self, operation: &Operation) -> bool {
-        operation.beneficiary == Beneficiary::Operator
     }
 }

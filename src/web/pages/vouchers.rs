@@ -49,20 +49,12 @@ impl Tone for VoucherState {
 }
 
 impl Vouchers {
-    fn states(&self) -> [VoucherState; 6] {
-        VoucherState::ALL
-    }
-
     fn link(&self, record: &VoucherRecord) -> String {
         address_of(record)
     }
 
     fn explanations(&self, record: &VoucherRecord) -> Vec<ExplanationView> {
         self.page.explanations(record.held.iter().map(explain_voucher).collect())
-    }
-
-    fn has_cycle(&self, record: &VoucherRecord) -> bool {
-        record.state() != VoucherState::OutsideCycles
     }
 }
 
@@ -124,10 +116,6 @@ impl VoucherPage {
     fn note(&self, note: &VoucherNote) -> String {
         let (choice, person) = (self.page.of(&note.choice), self.page.asker(&note.who));
         self.page.t2("vouchers-note", ("choice", choice), ("person", person))
-    }
-
-    fn has_cycle(&self) -> bool {
-        self.record.state() != VoucherState::OutsideCycles
     }
 
     fn changed(&self) -> Option<String> {
