@@ -35,14 +35,6 @@ pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<OperationFilter>) 
     show(rows.status(), &Transfers { page, rows })
 }
 
-impl Transfers {
-    /// Returns the choices of a status filter, in the order of the product's documentation.
-    fn columns(&self, kind: PaymentKind) -> Vec<Column> {
-        let of_transfer = |column: &Column| !matches!(column, Column::Canceled | Column::PaymentBlocked);
-        Column::ALL.into_iter().filter(|column| kind == PaymentKind::Withdrawal || of_transfer(column)).collect()
-    }
-}
-
 impl Tone for Column {
     fn tone(&self) -> &'static str {
         match self {
@@ -198,6 +190,12 @@ fn status_tone(status: Status) -> &'static str {
 }
 
 impl Transfers {
+    /// Returns the choices of a status filter, in the order of the product's documentation.
+    fn columns(&self, kind: PaymentKind) -> Vec<Column> {
+        let of_transfer = |column: &Column| !matches!(column, Column::Canceled | Column::PaymentBlocked);
+        Column::ALL.into_iter().filter(|column| kind == PaymentKind::Withdrawal || of_transfer(column)).collect()
+    }
+
     fn choice(&self, kind: PaymentKind, column: &Column) -> String {
         self.page.of(&(kind, *column))
     }
