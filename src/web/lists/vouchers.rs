@@ -137,10 +137,16 @@ impl ListFilter for VoucherFilter {
     }
 
     fn item(record: VoucherRecord) -> VoucherItem {
+        record.into()
+    }
+}
+
+impl From<VoucherRecord> for VoucherItem {
+    fn from(record: VoucherRecord) -> Self {
         let state = record.state();
         let (id, date) = (record.id(), record.made_at());
         let voucher = record.voucher;
-        VoucherItem {
+        Self {
             id,
             date,
             state,
