@@ -16,8 +16,6 @@ use crate::web::problem::Problem;
 struct LogsPage {
     page: PageFrame,
     rows: ListRows<LogItem>,
-    levels: [LogLevel; 8],
-    actions: [&'static str; 5],
 }
 
 /// Shows the lines that pass the filters.
@@ -26,7 +24,7 @@ pub(super) async fn list(ListFrame(page, rows, ..): ListFrame<LogListFilter, Pag
         let message = line.in_words(page.texts());
         LogItem { message, ..LogListFilter::item(line) }
     });
-    show(rows.status(), &LogsPage { page, rows, levels: LogLevel::ALL, actions: BatchKind::ALL.map(BatchKind::name) })
+    show(rows.status(), &LogsPage { page, rows })
 }
 
 /// Exports the lines that pass the filters.

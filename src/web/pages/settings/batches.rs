@@ -4,7 +4,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::super::page::{ListRows, PageFrame};
-use crate::jobs::{BatchKind, BatchRecord, BatchState, Command};
+use crate::jobs::{BatchRecord, BatchState, Command};
 use crate::platform::hex::hex;
 use crate::web::Web;
 use crate::web::lists::{self, BatchFilter, PageParams};
@@ -16,7 +16,6 @@ const MAX_FAILURES_SHOWN: usize = 20;
 /// A page of the list.
 pub(super) struct BatchesPage {
     pub(super) rows: ListRows<BatchRecord>,
-    pub(super) commands: [BatchKind; 5],
     pub(super) states: [BatchState; 6],
     /// Digest of everything shown: while it stays the same, nothing has changed.
     pub(super) state: String,
@@ -38,7 +37,6 @@ impl BatchesPage {
         let state = json!([rows.items, rows.total, page.lang()]).to_string();
         Ok(Self {
             rows,
-            commands: BatchKind::ALL,
             states: [queued, running, done, partly, failed, interrupted],
             state: hex(Sha256::digest(state).into_iter().take(8)),
         })

@@ -51,8 +51,6 @@ struct SettingsPage {
     machine: Machine,
     settings: Values,
     update: UpdateView,
-    commands: [BatchKind; 5],
-    levels: [LogLevel; 8],
     /// Report of what was just done.
     told: Option<String>,
     /// Refusal, if it was not done.
@@ -126,8 +124,7 @@ async fn whole(
     let settings = Values::of(&web.settings.get());
     let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
     let update = UpdateView::check_now(web, &page).await?;
-    let (commands, levels) = (BatchKind::ALL, LogLevel::ALL);
-    show(status, &SettingsPage { page, batches, machine, settings, update, commands, levels, told, refusal })
+    show(status, &SettingsPage { page, batches, machine, settings, update, told, refusal })
 }
 
 /// Shows the page again with the problem, at the form that caused it.
