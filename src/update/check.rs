@@ -137,25 +137,22 @@ impl Updates {
         }
         let last = self.last().await?;
         let now = self.clock.now();
-        // A limit that was recorded by a clock set back since may be a year ahead.
-        let waits = last.as_ref().is_some_and(|last| match &last.obstacle {
-            // A limit applies to one token.
-            Some(UpdateObstacle::LimitReached { until }) => {
-                last.checked_at <= now && now < *until && last.token == mark(&settings.update)
-            }
-            _ => false,
-        });
-        if waits {
+        let token = mark(&settings.update);
+        // A limit applies to one token. One that was recorded by a clock set back since may be a year ahead.
+        if let Some(last) = &last
+            && let Some(UpdateObstacle::LimitReached { until }) = &last.obstacle
+            && last.token == token
+            && (last.checked_at..*until).contains(&now)
+        {
             return self.answer().await;
         }
         let former = last.as_ref().and_then(|last| last.found.clone());
-        let (mut obstacle, mut found) = (None, former.clone());
-        match self.look_at_github(&settings.update, former.as_ref(), asked_at).await {
-            Ok(seen) => found = Some(seen),
-            Err(met) => obstacle = Some(met),
-        }
+        let looked = self.look_at_github(&settings.update, former.as_ref(), asked_at).await;
+        let (found, obstacle) = match looked {
+            Ok(seen) => (Some(seen), None),
+            Err(met) => (former, Some(met)),
+        };
         let unknown = last.as_ref().map(|last| last.unknown.clone()).unwrap_or_default();
-        let token = mark(&settings.update);
         let check = LastCheck { checked_at: now, found, obstacle, token, unknown };
         self.log_news(&check, last.as_ref());
         self.store.write(move |writer| writer.put_document(DOCUMENT, &check)).await?;
@@ -246,14 +243,14 @@ impl Updates {
         if (last.obstacle.is_none() && !same) || last.checked_at > now {
             return Ok(Timestamp::MIN);
         }
-        let (asked, span) = match &last.obstacle {
+        let span = match &last.obstacle {
             Some(UpdateObstacle::LimitReached { until }) if last.token == mark(&config.update) => {
-                (*until, SignedDuration::ZERO)
+                return Ok(last.checked_at.max(*until));
             }
-            Some(_) => (Timestamp::MIN, RETRY_INTERVAL),
-            None => (Timestamp::MIN, CHECK_INTERVAL),
+            Some(_) => RETRY_INTERVAL,
+            None => CHECK_INTERVAL,
         };
-        Ok(last.checked_at.checked_add(span).unwrap_or(Timestamp::MAX).max(asked))
+        Ok(last.checked_at.checked_add(span).unwrap_or(Timestamp::MAX))
     }
 
     fn later(&self, span: SignedDuration) -> Timestamp {

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 
 use super::github::GitHub;
 use super::{Release, UpdateObstacle, Updates};
-use crate::platform::fs::room_in;
+use crate::platform::fs::{existing, room_in};
 use crate::platform::hex::hex;
 use crate::remote::plain;
 
@@ -84,7 +85,11 @@ impl Updates {
                 }
                 Some(_) | None => {
                     let (updates, version) = (self.clone(), release.version.clone());
-                    let task = tokio::spawn(async move { updates.fetch_once(release).await.map(Arc::new) });
+                    let task = tokio::spawn(async move {
+                        let fetched = updates.fetch_once(release).await;
+                        updates.downloads.progress.send_replace(None);
+                        fetched.map(Arc::new)
+                    });
                     let outcome = async { task.await.unwrap_or(Err(UpdateObstacle::Stopping)) }.boxed().shared();
                     *running = Some((version, outcome.clone()));
                     outcome
@@ -100,12 +105,6 @@ impl Updates {
     }
 
     async fn fetch_once(&self, release: Release) -> Result<DownloadedRelease, UpdateObstacle> {
-        let fetched = self.try_to_fetch(release).await;
-        self.downloads.progress.send_replace(None);
-        fetched
-    }
-
-    async fn try_to_fetch(&self, release: Release) -> Result<DownloadedRelease, UpdateObstacle> {
         if release.asset.size > MAX_SIZE {
             return Err(UpdateObstacle::TooLarge { name: release.asset.name, most: MAX_SIZE / MIB });
         }
@@ -143,13 +142,11 @@ impl Updates {
         let not_as_told = || UpdateObstacle::NotAsTold { name: asset.name.clone() };
         let mut answer = github.file(&asset.url, self.clock.now()).await?;
         let place = folder.to_owned();
-        let mut part = blocking(move || {
-            tempfile::Builder::new().prefix(".part-").tempfile_in(&place).map_err(|error| cannot_keep(&place, &error))
-        })
-        .await?;
+        let create = move || tempfile::Builder::new().prefix(".part-").tempfile_in(&place).map_err(cannot_keep(&place));
+        let mut part = blocking(create).await?;
         let (mut digest, mut done) = (Sha256::new(), 0_u64);
-        let cut = |error: &reqwest::Error| UpdateObstacle::Unreachable { detail: plain(error) };
-        while let Some(bytes) = answer.chunk().await.map_err(|error| cut(&error))? {
+        let cut = |error: reqwest::Error| UpdateObstacle::Unreachable { detail: plain(&error) };
+        while let Some(bytes) = answer.chunk().await.map_err(cut)? {
             done = done.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             if done > asset.size {
                 return Err(not_as_told());
@@ -157,7 +154,7 @@ impl Updates {
             digest.update(&bytes);
             let place = folder.to_owned();
             part = blocking(move || {
-                part.write_all(&bytes).map_err(|error| cannot_keep(&place, &error))?;
+                part.write_all(&bytes).map_err(cannot_keep(&place))?;
                 Ok(part)
             })
             .await?;
@@ -181,12 +178,12 @@ async fn keep(
 ) -> Result<DownloadedRelease, UpdateObstacle> {
     let folder = folder.to_owned();
     blocking(move || {
-        let failed = |error: &io::Error| cannot_keep(&folder, error);
-        part.as_file().sync_all().map_err(|error| failed(&error))?;
+        let failed = cannot_keep(&folder);
+        part.as_file().sync_all().map_err(&failed)?;
         let path = folder.join(&release.asset.name);
-        part.persist(&path).map_err(|error| failed(&error.error))?;
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&error))?;
-        let file = File::open(&path).map_err(|error| failed(&error))?;
+        part.persist(&path).map_err(|error| failed(error.error))?;
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(&failed)?;
+        let file = File::open(&path).map_err(&failed)?;
         let size = release.asset.size;
         Ok(DownloadedRelease { release, file, path, size, digest })
     })
@@ -195,22 +192,16 @@ async fn keep(
 
 /// Creates the folder again, without the remains of an earlier attempt.
 fn emptied(folder: &Path) -> Result<PathBuf, UpdateObstacle> {
-    let failed = |error: &io::Error| cannot_keep(folder, error);
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&error)),
-        Ok(()) | Err(_) => {}
-    }
-    std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700)
-        .create(folder)
-        .map_err(|error| failed(&error))?;
+    existing(fs::remove_dir_all(folder))
+        .and_then(|_| fs::DirBuilder::new().mode(0o700).create(folder))
+        .map_err(cannot_keep(folder))?;
     Ok(folder.to_owned())
 }
 
 /// Checks that an update has space in addition to the data: two binaries, two stores, and a reserve.
 fn enough_room(data: &Path, store_size: u64) -> Result<(), UpdateObstacle> {
-    let failed = |error: &io::Error| cannot_keep(data, error);
-    let binary = fs::metadata("/proc/self/exe").map_err(|error| failed(&error))?.len();
-    let free = room_in(data).map_err(|error| failed(&error))?;
+    let binary = fs::metadata("/proc/self/exe").map_err(cannot_keep(data))?.len();
+    let free = room_in(data).map_err(cannot_keep(data))?;
     let needed = needed(binary, store_size);
     if free >= needed {
         return Ok(());
@@ -224,8 +215,9 @@ fn needed(binary: u64, store: u64) -> u64 {
     binary.saturating_mul(2).saturating_add(store.saturating_mul(2)).saturating_add(SPARE)
 }
 
-fn cannot_keep(folder: &Path, error: &io::Error) -> UpdateObstacle {
-    UpdateObstacle::Folder { detail: format!("{}: {error}", folder.display()) }
+/// Returns the conversion of an error that concerns `folder`.
+fn cannot_keep(folder: &Path) -> impl Fn(io::Error) -> UpdateObstacle {
+    move |error| UpdateObstacle::Folder { detail: format!("{}: {error}", folder.display()) }
 }
 
 async fn blocking<T: Send + 'static>(

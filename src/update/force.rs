@@ -49,11 +49,7 @@ impl Insistence {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
         let mut file = options.open(state.join(NAME))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+        file.try_lock()?;
         file.set_len(0)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         Ok(Insisting { _locked: file })

@@ -129,12 +129,8 @@ impl UpdateObstacle {
             Self::TokenRefused => msg!("update-cannot-token-refused"),
             Self::NotFound { repository } => msg!("update-cannot-not-found", repository),
             Self::Forbidden { repository, words } => msg!("update-cannot-forbidden", repository, words),
-            Self::LimitReached { until } => {
-                msg!("update-cannot-limit-reached", until = Argument::moment(*until, zone))
-            }
-            Self::NoAsset { version, target } => {
-                msg!("update-cannot-no-asset", version = version.to_string(), target)
-            }
+            Self::LimitReached { until } => msg!("update-cannot-limit-reached", until = Argument::moment(*until, zone)),
+            Self::NoAsset { version, target } => msg!("update-cannot-no-asset", version = version.to_string(), target),
             Self::Unreachable { detail } => msg!("update-cannot-unreachable", detail),
             Self::Failed { detail } => msg!("update-cannot-failed", detail),
             Self::TooLarge { name, most } => msg!("update-cannot-too-large", name, most = Argument::count(*most)),

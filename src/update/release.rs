@@ -175,11 +175,9 @@ pub(super) fn choose(
     for release in [&mut offer.patch, &mut offer.new_version].into_iter().flatten() {
         release.security = mended.iter().filter(|mended| **mended <= release.version).max().cloned();
     }
-    match without {
-        Some(version) if offer.newest().is_none() => {
-            Err(UpdateObstacle::NoAsset { version, target: target.to_owned() })
-        }
-        _ => Ok(offer),
+    match without.filter(|_| offer.newest().is_none()) {
+        Some(version) => Err(UpdateObstacle::NoAsset { version, target: target.to_owned() }),
+        None => Ok(offer),
     }
 }
 
@@ -238,11 +236,7 @@ fn asset_of(release: &repos::Release, version: &Version, target: &str) -> Option
 }
 
 fn cut(notes: &str) -> String {
-    let mut end = notes.len().min(MAX_NOTES_LENGTH);
-    while !notes.is_char_boundary(end) {
-        end -= 1;
-    }
-    notes.get(..end).unwrap_or_default().to_owned()
+    notes.get(..notes.floor_char_boundary(MAX_NOTES_LENGTH)).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

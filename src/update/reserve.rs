@@ -2,10 +2,12 @@
 //! back and going on.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::platform::fs::existing;
 
 /// Name of the file that takes the space, in any folder.
 pub(super) const RESERVE: &str = "reserve";
@@ -25,8 +27,5 @@ pub(crate) fn reserve(folder: &Path, bytes: u64) -> io::Result<()> {
 
 /// Frees the reserved space. Does nothing if none is reserved.
 pub fn free(folder: &Path) -> io::Result<()> {
-    match fs::remove_file(folder.join(RESERVE)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    existing(fs::remove_file(folder.join(RESERVE))).map(drop)
 }

@@ -12,9 +12,8 @@ use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 use crate::platform::variants::named;
-use crate::text::Texts;
 use crate::text::message::Message;
-use crate::text::one_line;
+use crate::text::{Texts, one_line};
 
 /// Number of past attempts that the worker is given.
 pub const MAX_PAST_REPORTED: usize = 20;
@@ -72,13 +71,10 @@ impl UpdateStatus {
 
     /// Returns the reason why this version is not to be installed from here; `None` if it can be tried.
     pub fn against(&self, version: &str) -> Option<UpdateReason> {
-        let tried = |past: &&PastUpdate| past.outcome == UpdateOutcome::RolledBack && past.to == version;
-        self.impossible.clone().or_else(|| {
-            self.past.iter().any(|past| tried(&past)).then(|| {
-                let sentence = "this very release was tried and rolled back before; wait for the next one";
-                UpdateReason::new("rolled_back_before", sentence)
-            })
-        })
+        let tried = |past: &PastUpdate| past.outcome == UpdateOutcome::RolledBack && past.to == version;
+        let sentence = "this very release was tried and rolled back before; wait for the next one";
+        let again = || UpdateReason::new("rolled_back_before", sentence);
+        self.impossible.clone().or_else(|| self.past.iter().any(tried).then(again))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::platform::release;
 use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::force::Insistence;
 use crate::update::running;
-use crate::update::status::{UpdateOutcome, UpdateReason, UpdateStep, name_of};
+use crate::update::status::{PastUpdate, UpdateOutcome, UpdateReason, UpdateStep, name_of};
 
 /// Time limit of a copy of the store.
 const BACK_UP_TIMEOUT: Duration = Duration::from_mins(15);
@@ -134,12 +134,12 @@ impl Guard {
         let said = Some(journal.new.version.as_str()).filter(|version| *version != "?");
         journal.new.version = self.preflight(said)?;
         if journal.new.digest == journal.old.digest {
-            let sentence = if goes_back {
-                "there is no other release before this one to go back to"
+            let reason = if goes_back {
+                UpdateReason::new("same", "there is no other release before this one to go back to")
             } else {
-                "this very release runs already"
+                UpdateReason::new("runs_already", "this very release runs already")
             };
-            return Err(UpdateReason::new(if goes_back { "same" } else { "runs_already" }, sentence).into());
+            return Err(reason.into());
         }
 
         self.step(journal, UpdateStep::BackUp)?;
@@ -168,17 +168,13 @@ impl Guard {
     fn exchange(&mut self, mut journal: Journal) -> io::Result<()> {
         if let Err(error) = self.place.swap(&mut journal) {
             // The digest shows whether the candidate is in place already.
-            return match digest_at(&self.plan.program)? {
-                Some(there) if there == journal.old.digest => {
-                    self.give_up(journal, Halt::Machine(error));
-                    Ok(())
-                }
-                _ => {
-                    let reason = self.place.refuse(&error);
-                    self.end_worker()?;
-                    self.roll_back(journal, reason)
-                }
-            };
+            if digest_at(&self.plan.program)?.as_ref() == Some(&journal.old.digest) {
+                self.give_up(journal, Halt::Machine(error));
+                return Ok(());
+            }
+            let reason = self.place.refuse(&error);
+            self.end_worker()?;
+            return self.roll_back(journal, reason);
         }
         self.end_worker()?;
         self.run_trial(journal)
@@ -267,10 +263,8 @@ impl Guard {
     }
 
     fn was_rolled_back(&self, digest: &str) -> io::Result<bool> {
-        let history = self.place.history()?;
-        Ok(history
-            .iter()
-            .any(|past| past.outcome == UpdateOutcome::RolledBack && past.digest.as_deref() == Some(digest)))
+        let same = |past: &PastUpdate| past.digest.as_deref() == Some(digest);
+        Ok(self.place.history()?.iter().any(|past| past.outcome == UpdateOutcome::RolledBack && same(past)))
     }
 }
 

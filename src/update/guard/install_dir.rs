@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::fault_injection::DiskOperation::{Flush, Make, Remove, Rename, Write as Writes};
 use super::fault_injection::Trap;
-use crate::platform::fs::is_full;
+use crate::platform::fs::{existing, is_full};
 use crate::platform::hex::hex;
 use crate::update::reserve::{self, RESERVE};
 
@@ -35,10 +35,6 @@ impl Place {
         Self { program, state, trap }
     }
 
-    fn folder(&self) -> &Path {
-        self.program.parent().unwrap_or(Path::new("/"))
-    }
-
     /// Returns the path of the previous binary.
     pub(super) fn previous(&self) -> PathBuf {
         let mut name = self.program.file_name().unwrap_or_default().to_owned();
@@ -48,7 +44,7 @@ impl Place {
 
     /// Returns the folder of a candidate. It is in the binary's own folder, so that a rename is one step.
     pub(super) fn stage(&self) -> PathBuf {
-        self.folder().join(".stage")
+        self.program.with_file_name(".stage")
     }
 
     /// Returns the path of the candidate.
@@ -82,10 +78,18 @@ impl Place {
 
     /// Removes the stage, so that no file of an attempt is left.
     pub(super) fn clear_stage(&self) -> io::Result<()> {
-        match self.trap.step(Remove(&self.stage()), || fs::remove_dir_all(self.stage())) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        existing(self.trap.step(Remove(&self.stage()), || fs::remove_dir_all(self.stage()))).map(drop)
+    }
+
+    /// Renames a file, and flushes its new folder.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.trap.step(Rename(from, to), || fs::rename(from, to))?;
+        self.flush(to.parent().unwrap_or(Path::new("/")))
+    }
+
+    /// Flushes the names in a folder.
+    fn flush(&self, folder: &Path) -> io::Result<()> {
+        self.trap.step(Flush(folder), || File::open(folder)?.sync_all())
     }
 
     /// Flushes the candidate to the disk, and makes it executable for all users.
@@ -93,7 +97,7 @@ impl Place {
         let file = File::open(self.candidate())?;
         file.set_permissions(Permissions::from_mode(0o755))?;
         self.trap.step(Writes(&self.candidate()), || file.sync_all())?;
-        self.trap.step(Flush(&self.stage()), || sync(&self.stage()))
+        self.flush(&self.stage())
     }
 
     /// Keeps a copy of the active binary as the previous one. It is a copy, not a link: a rename between two names of
@@ -110,21 +114,18 @@ impl Place {
             copy.set_permissions(from.metadata()?.permissions())?;
             copy.sync_all()
         })?;
-        self.trap.step(Rename(&temporary, &self.previous()), || fs::rename(&temporary, self.previous()))?;
-        self.trap.step(Flush(self.folder()), || sync(self.folder()))
+        self.rename(&temporary, &self.previous())
     }
 
     /// Replaces the active binary by the candidate. There is a complete binary at every instant.
     pub(super) fn put_candidate(&self) -> io::Result<()> {
-        self.trap.step(Rename(&self.candidate(), &self.program), || fs::rename(self.candidate(), &self.program))?;
-        self.trap.step(Flush(self.folder()), || sync(self.folder()))
+        self.rename(&self.candidate(), &self.program)
     }
 
     /// Replaces the active binary by the previous one. The file itself is moved, not copied: that takes no space, of
     /// which there may be none left.
     pub(super) fn put_previous_back(&self) -> io::Result<()> {
-        self.trap.step(Rename(&self.previous(), &self.program), || fs::rename(self.previous(), &self.program))?;
-        self.trap.step(Flush(self.folder()), || sync(self.folder()))
+        self.rename(&self.previous(), &self.program)
     }
 
     /// Reserves the space that a rollback takes in the guard's folder.
@@ -158,8 +159,7 @@ impl Place {
                 file.sync_all()
             })
         })?;
-        self.trap.step(Rename(&temporary, &path), || fs::rename(&temporary, &path))?;
-        self.trap.step(Flush(&self.state), || sync(&self.state))
+        self.rename(&temporary, &path)
     }
 
     /// Adds a line to a file of the guard's folder. A line that was cut off by a crash stays a line of its own, which
@@ -175,26 +175,18 @@ impl Place {
                 file.sync_all()
             })
         })?;
-        self.trap.step(Flush(&self.state), || sync(&self.state))
+        self.flush(&self.state)
     }
 
     /// Returns the content of a file of the guard's folder; `None` if there is none.
     pub(super) fn read_state(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.state.join(name)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        existing(fs::read(self.state.join(name)))
     }
 }
 
 /// Returns the SHA-256 of a file, in hexadecimal digits; `None` if there is none.
 pub(super) fn digest_at(path: &Path) -> io::Result<Option<String>> {
-    match File::open(path) {
-        Ok(file) => digest_of(file).map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    existing(File::open(path))?.map(digest_of).transpose()
 }
 
 /// Returns the SHA-256 of everything that a reader yields, in hexadecimal digits.
@@ -206,8 +198,4 @@ pub(super) fn digest_of(mut from: impl Read) -> io::Result<String> {
         hash.update(read);
     }
     Ok(hex(hash.finalize()))
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fault_injection::DiskOperation;
 use super::install_dir::Place;
 use crate::platform::clock::Clock;
+use crate::platform::fs::existing;
 use crate::update::status::{
     MAX_PAST, MAX_PAST_REPORTED, PastUpdate, StepTaken, UpdateAttempt, UpdateOutcome, UpdateReason, UpdateStatus,
     UpdateStep,
@@ -165,10 +166,7 @@ impl Place {
         self.clear_stage()?;
         self.free_reserved()?;
         let journal = self.state.join(JOURNAL);
-        self.trap.step(DiskOperation::Remove(&journal), || match std::fs::remove_file(&journal) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        })
+        self.trap.step(DiskOperation::Remove(&journal), || existing(std::fs::remove_file(&journal)).map(drop))
     }
 
     /// Shortens a long history to the latest attempts. Attempts that have changed nothing go first: a worker can cause

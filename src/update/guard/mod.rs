@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::listen;
 use rustix::net::sockopt::socket_acceptconn;
 use rustix::process::Pid;
@@ -271,12 +272,9 @@ impl Guard {
 
     /// Starts a worker; on trial it changes nothing outside.
     fn start(&mut self, trial: bool) -> io::Result<()> {
-        if !socket_acceptconn(&self.plan.listener)? {
-            // A worker has stopped the shared socket from listening.
-            if listen(&self.plan.listener, BACKLOG).is_err() {
-                // A worker has made something else of the socket.
-                self.plan.listener = TcpListener::bind(self.plan.listener.local_addr()?)?;
-            }
+        // A worker has stopped the shared socket from listening, or has even made something else of it.
+        if !socket_acceptconn(&self.plan.listener)? && listen(&self.plan.listener, BACKLOG).is_err() {
+            self.plan.listener = TcpListener::bind(self.plan.listener.local_addr()?)?;
         }
         self.end_descendants();
         let mut worker = WorkerProcess::start(&self.plan, trial)?;
@@ -318,10 +316,8 @@ impl Guard {
         let (problem, refused) = match replaced {
             Ok(()) => (None, None),
             // A worker of an earlier release reads the number alone.
-            Err(NotReplaced::Refused(sentence)) => (Some(rustix::io::Errno::INVAL.raw_os_error()), Some(sentence)),
-            Err(NotReplaced::Machine(error)) => {
-                (Some(error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())), None)
-            }
+            Err(NotReplaced::Refused(sentence)) => (Some(Errno::INVAL.raw_os_error()), Some(sentence)),
+            Err(NotReplaced::Machine(error)) => (Some(error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())), None),
         };
         self.notify_worker(&GuardMessage::Configured { problem, refused });
     }
@@ -392,7 +388,7 @@ impl Guard {
         sources.extend(self.worker.iter().flat_map(WorkerProcess::sources).map(readable));
         match poll(&mut sources, Some(&waited)) {
             // A signal interrupted the wait; its byte is in the pipe.
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -47,7 +47,7 @@ impl Place {
     pub(super) fn take_previous(&self) -> Result<String, UpdateReason> {
         let taken = || {
             self.make_stage()?;
-            std::fs::copy(self.previous(), self.candidate())?;
+            fs::copy(self.previous(), self.candidate())?;
             self.prepare_candidate()?;
             digest_at(&self.candidate())
         };
@@ -114,10 +114,7 @@ impl Guard {
             // The environment is that of a short-lived process, of the user who has the credentials anyway.
             command.envs(config::credentials_as_variables());
         }
-        let mut process = match command.spawn() {
-            Ok(process) => process,
-            Err(error) => return Err(failed(format!("could not be started ({error})"))),
-        };
+        let mut process = command.spawn().map_err(|error| failed(format!("could not be started ({error})")))?;
         // Closes our copies of its ends of the pipe.
         drop(command);
         let deadline = Instant::now().checked_add(ANSWER_TIMEOUT);
@@ -127,9 +124,7 @@ impl Guard {
             }
             let now = Instant::now();
             if deadline.is_some_and(|deadline| deadline <= now) {
-                if let Some(process) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
-                    send_signal(process, Signal::KILL, self.plan.user).map_err(io::Error::from)?;
-                }
+                send_signal(Pid::from_child(&process), Signal::KILL, self.plan.user).map_err(io::Error::from)?;
                 process.wait()?;
                 return Err(failed("did not answer within 20 seconds".to_owned()));
             }

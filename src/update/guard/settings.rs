@@ -72,8 +72,7 @@ impl SettingsFile {
                 if links > MAX_LINKS {
                     return Err(Errno::LOOP.into());
                 }
-                let target = readlinkat(&here, &name, Vec::new())?.into_bytes();
-                let target = PathBuf::from(OsString::from_vec(target));
+                let target = PathBuf::from(OsString::from_vec(readlinkat(&here, &name, Vec::new())?.into_bytes()));
                 if target.is_absolute() {
                     here = root()?;
                 }
@@ -86,14 +85,9 @@ impl SettingsFile {
                 let folder = File::from(openat(&here, ".", flags, Mode::empty())?);
                 return Ok(Self { path: path.to_owned(), folder: Some(folder), name, user, is_ours });
             }
-            if found.is_none() {
-                if !(is_ours && makes) {
-                    return Ok(Self { path: path.to_owned(), folder: None, name, user, is_ours });
-                }
-                if make_folder(&here, &name, user).is_err() {
-                    // The error appears when the settings are written at the end of the first run.
-                    return Ok(Self { path: path.to_owned(), folder: None, name, user, is_ours });
-                }
+            // An error in making the folder appears when the settings are written at the end of the first run.
+            if found.is_none() && !(is_ours && makes && make_folder(&here, &name, user).is_ok()) {
+                return Ok(Self { path: path.to_owned(), folder: None, name, user, is_ours });
             }
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             here = openat(&here, &name, flags, Mode::empty())?;
@@ -141,8 +135,7 @@ impl SettingsFile {
 fn read_text(file: &File) -> io::Result<String> {
     let mut bytes = Vec::new();
     Contents::of(file).take(MAX_FILE_SIZE.saturating_add(1)).read_to_end(&mut bytes)?;
-    let too_long = u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_SIZE);
-    if too_long {
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_SIZE) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "settings are no longer than 1 MiB"));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "settings are text in UTF-8"))

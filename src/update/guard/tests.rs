@@ -24,10 +24,8 @@ impl Installation {
         fs::write(folder.path().join("bin/cashout.prev"), "one that is older still").unwrap();
         let place = place(folder.path());
         stage(&place);
-        let binary = |version: &str, path: &Path| Binary {
-            version: version.to_owned(),
-            digest: digest_at(path).unwrap().unwrap(),
-        };
+        let digest = |path: &Path| digest_at(path).unwrap().unwrap();
+        let binary = |version: &str, path: &Path| Binary { version: version.to_owned(), digest: digest(path) };
         let (old, new) = (binary("1.0.0", &place.program), binary("1.1.0", &place.candidate()));
         Self { folder, old, new }
     }
@@ -64,8 +62,7 @@ impl Installation {
     }
 
     pub(super) fn there(&self) -> String {
-        let place = self.place();
-        digest_at(&place.program).unwrap().expect("there is a binary at every instant")
+        digest_at(&self.place().program).unwrap().expect("there is a binary at every instant")
     }
 
     /// Checks a swap that was cut off: the binary in place is complete, and either goes on to its trial or is as if
@@ -99,8 +96,7 @@ impl Installation {
         let there = self.there();
         assert!(there == self.old.digest || there == self.new.digest, "a binary that nobody knows");
         assert!(!place.stage().exists() && place.journal().unwrap().is_none(), "something is left");
-        let known: Vec<UpdateOutcome> = place.history().unwrap().iter().map(|past| past.outcome).collect();
-        assert_eq!(known, outcomes);
+        assert_eq!(self.outcomes(), outcomes);
         let names: Vec<_> = fs::read_dir(place.state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name == "history" || name.to_string_lossy().ends_with(".new")), "{names:?}");
     }
@@ -261,6 +257,5 @@ fn a_line_of_the_history_that_was_cut_off_costs_no_other() {
     fs::write(&path, format!("{text}{{\"from\":\"1.")).unwrap();
     journal.began_at += jiff::SignedDuration::from_secs(1);
     place.close(&journal, UpdateOutcome::Committed).unwrap();
-    let outcomes: Vec<_> = place.history().unwrap().iter().map(|past| past.outcome).collect();
-    assert_eq!(outcomes, [UpdateOutcome::Refused, UpdateOutcome::Committed]);
+    assert_eq!(installation.outcomes(), [UpdateOutcome::Refused, UpdateOutcome::Committed]);
 }

@@ -32,10 +32,8 @@ impl Place {
             return Err(UpdateReason::new("no_key", sentence));
         }
         if !is_sealed(package) {
-            return Err(UpdateReason::new(
-                "not_sealed",
-                "the package was handed over in a way that it could still change in",
-            ));
+            let sentence = "the package was handed over in a way that it could still change in";
+            return Err(UpdateReason::new("not_sealed", sentence));
         }
         let size = package.metadata().map_err(|error| self.refuse(&error))?;
         if !size.is_file() || size.len() > MAX_PACKAGE {

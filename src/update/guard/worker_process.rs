@@ -120,23 +120,7 @@ impl WorkerProcess {
             command.stdout(to_out).stderr(to_error);
             outputs = vec![File::from(OwnedFd::from(out)), File::from(OwnedFd::from(error))];
         }
-        let started = command.spawn()?;
-        let process = i32::try_from(started.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
-        let now = Instant::now();
-        let (channel, lines) = (Some(ours), VecDeque::new());
-        let mut worker = Self {
-            process,
-            user: plan.user,
-            channel,
-            heard_at: now,
-            said: (now, 0),
-            ready_at: None,
-            ended: None,
-            outputs,
-            lines,
-        };
-        worker.read_outputs_without_waiting()?;
-        Ok(worker)
+        Self::new(Pid::from_child(&command.spawn()?), plan.user, ours, outputs)
     }
 
     /// Takes over a ready worker that the previous guard has started.
@@ -147,13 +131,26 @@ impl WorkerProcess {
         outputs: VecDeque<OwnedFd>,
     ) -> io::Result<Self> {
         let process = Pid::from_raw(process).ok_or(ErrorKind::InvalidData)?;
+        let mut worker = Self::new(process, user, channel, outputs.into_iter().map(File::from).collect())?;
+        worker.ready_at = Some(worker.heard_at);
+        Ok(worker)
+    }
+
+    /// Creates the guard's view of a worker, whose outputs are read without waiting.
+    fn new(process: Pid, user: Option<User>, channel: GuardChannel, outputs: Vec<File>) -> io::Result<Self> {
         let now = Instant::now();
-        let outputs = outputs.into_iter().map(File::from).collect();
-        let (channel, lines) = (Some(channel), VecDeque::new());
-        let ready_at = Some(now);
-        let mut worker =
-            Self { process, user, channel, heard_at: now, said: (now, 0), ready_at, ended: None, outputs, lines };
-        worker.read_outputs_without_waiting()?;
+        let worker = Self {
+            process,
+            user,
+            channel: Some(channel),
+            heard_at: now,
+            said: (now, 0),
+            ready_at: None,
+            ended: None,
+            outputs,
+            lines: VecDeque::new(),
+        };
+        worker.outputs.iter().try_for_each(|output| rustix::io::ioctl_fionbio(output, true))?;
         Ok(worker)
     }
 
@@ -162,10 +159,6 @@ impl WorkerProcess {
         let channel = self.channel.as_ref()?;
         let files = std::iter::once(channel.as_fd()).chain(self.outputs.iter().map(AsFd::as_fd)).collect();
         Some((self.process.as_raw_nonzero().get(), files))
-    }
-
-    fn read_outputs_without_waiting(&mut self) -> io::Result<()> {
-        self.outputs.iter().try_for_each(|output| Ok(rustix::io::ioctl_fionbio(output, true)?))
     }
 
     /// Passes on the worker's output.
