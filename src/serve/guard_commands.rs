@@ -1,6 +1,7 @@
 //! The worker's answers to its guard: it reports its health, copies the store, drains for another release, and resumes
 //! after that release was tried.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -89,11 +90,8 @@ impl Duty {
                 GuardMessage::Drain => self.voice.send(&WorkerMessage::Drained { problem: self.drain().await }),
                 GuardMessage::Undrain | GuardMessage::Commit => {
                     if !self.web.context.gate.is_open() {
-                        tracing::info!(
-                            action = "update",
-                            "batches and mails go on with cashout {}",
-                            release::version()
-                        );
+                        let version = release::version();
+                        tracing::info!(action = "update", "batches and mails go on with cashout {version}");
                     }
                     self.free_room();
                     self.web.scheduler.resume();
@@ -119,31 +117,26 @@ impl Duty {
         if read.is_none_or(|probe| probe.at != at) {
             return Err("the store does not give back what was written".to_owned());
         }
-        let over_http = |error: &dyn std::fmt::Display| format!("it does not answer over HTTP: {error}");
         let asked = async {
-            let connection = TcpStream::connect(here(self.address)).await.map_err(|error| over_http(&error))?;
-            if self.web.settings.get().server.tls.is_some() {
+            let connection = TcpStream::connect(here(self.address)).await.map_err(over_http)?;
+            let answer = if self.web.settings.get().server.tls.is_some() {
                 // The listener speaks TLS, with a certificate for another name than the one by which we reach
                 // ourselves. So the connection alone is tested, and the request goes to the router directly.
                 drop(connection);
-                let request = Request::get("/healthz").body(Body::empty()).map_err(|error| over_http(&error))?;
-                let answer = router(self.web.clone()).oneshot(request).await.map_err(|error| over_http(&error))?;
-                return axum::body::to_bytes(answer.into_body(), MAX_ANSWER_LENGTH)
-                    .await
-                    .map_err(|error| over_http(&error));
-            }
-            let (mut sender, driven) =
-                http1::handshake(TokioIo::new(connection)).await.map_err(|error| over_http(&error))?;
-            tokio::spawn(driven);
-            let request = Request::get("/healthz").header(HOST, self.address.to_string()).body(Body::empty());
-            let request = request.map_err(|error| over_http(&error))?;
-            let answer = sender.send_request(request).await.map_err(|error| over_http(&error))?;
-            let body = Body::new(answer.into_body());
-            axum::body::to_bytes(body, MAX_ANSWER_LENGTH).await.map_err(|error| over_http(&error))
+                let request = Request::get("/healthz").body(Body::empty()).map_err(over_http)?;
+                router(self.web.clone()).oneshot(request).await.map_err(over_http)?
+            } else {
+                let (mut sender, driven) = http1::handshake(TokioIo::new(connection)).await.map_err(over_http)?;
+                tokio::spawn(driven);
+                let request = Request::get("/healthz").header(HOST, self.address.to_string()).body(Body::empty());
+                let request = request.map_err(over_http)?;
+                sender.send_request(request).await.map_err(over_http)?.map(Body::new)
+            };
+            axum::body::to_bytes(answer.into_body(), MAX_ANSWER_LENGTH).await.map_err(over_http)
         };
         let body = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
-        let body = body.map_err(|_| over_http(&"it took longer than 5 seconds"))??;
-        let health: Health = serde_json::from_slice(&body).map_err(|error| over_http(&error))?;
+        let body = body.map_err(|_| over_http("it took longer than 5 seconds"))??;
+        let health: Health = serde_json::from_slice(&body).map_err(over_http)?;
         Ok(health.version)
     }
 
@@ -176,6 +169,10 @@ impl Duty {
         self.web.scheduler.resume();
         Some(still)
     }
+}
+
+fn over_http(error: impl Display) -> String {
+    format!("it does not answer over HTTP: {error}")
 }
 
 /// Returns the address by which this machine reaches itself.

@@ -102,12 +102,10 @@ impl Appliance {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let logs = start_logs(&context, &settings)?;
         spawn_mailing(&context, &settings, logs.as_ref(), &tasks, &stop);
-        let readiness = Readiness::waiting_for(msg!("problem-starting"));
         let inbox = Arc::clone(&context.inbox);
         let scheduler = Scheduler::new(context.clone(), settings.clone());
         scheduler.catch_up().await?;
         let (started_at, stopping) = (context.clock.now(), stop.clone());
-        let passwords = Passwords::default();
         let (store, clock) = (context.store.clone(), context.clock.clone());
         let updates = Updates::new(store, clock, settings.clone(), data.clone(), ClientPolicy::default());
         tasks.spawn(stop.clone().run_until_cancelled_owned(updates.clone().run()));
@@ -116,11 +114,11 @@ impl Appliance {
         let web = Web {
             context,
             settings,
-            readiness,
+            readiness: Readiness::waiting_for(msg!("problem-starting")),
             inbox,
             scheduler,
             updates,
-            passwords,
+            passwords: Passwords::default(),
             guesses: Guesses::default(),
             started_at,
             stopping,

@@ -325,12 +325,8 @@ async fn begin(context: &Context) -> Result<(), StoreError> {
     // A store that could not be written to could not record the orderly stop either.
     if former.flatten().is_some() && !context.troubles.is_open(trouble::STORE) {
         let noticed = Noticed { action: "serve", batch: None, at };
-        context.troubles.report(
-            trouble::SERVICE,
-            LogLevel::Error,
-            msg!("trouble-service", at = at.to_string()),
-            noticed,
-        );
+        let message = msg!("trouble-service", at = at.to_string());
+        context.troubles.report(trouble::SERVICE, LogLevel::Error, message, noticed);
     }
     context.store.write(move |writer| writer.put_document(AT_WORK, &Some(RunningService { since: at }))).await
 }
