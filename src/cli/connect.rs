@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::http::Method;
 use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::service_client::ServiceClient;
-use super::{Exit, Failed, Global, accepted, output, runtime};
+use super::{Exit, Failed, Global, accepted, output, owner, runtime};
 use crate::admin::wiring::{self, AppError, Wiring};
 use crate::config::{Config, ConfigDraft, ConfigErrors, Settings, process_environment};
-use crate::jobs::Context;
+use crate::jobs::{Context, JobError};
 use crate::logs::Logs;
 use crate::mail::Mailer;
 use crate::store::StoreError;
@@ -49,12 +52,12 @@ pub(super) fn read_settings(global: &Global) -> Result<Settled, Failed> {
 impl Settled {
     /// Returns the time zone of typed dates: the configured one.
     pub(super) fn time_zone(&self, global: &Global) -> Result<TimeZone, Failed> {
-        let usage = |sentence: String| Failed::new(Exit::Usage, sentence);
         if let Self::Here(config) = self {
             return Ok(config.hipay.time_zone.clone());
         }
-        let draft =
-            ConfigDraft::begin(&global.config, process_environment()).map_err(|errors| usage(errors.to_string()))?;
+        let usage = |sentence: String| Failed::new(Exit::Usage, sentence);
+        let draft = ConfigDraft::begin(&global.config, process_environment());
+        let draft = draft.map_err(|errors| usage(errors.to_string()))?;
         let name = draft.known().remove("hipay.timezone").and_then(|known| known.value).unwrap_or_default();
         TimeZone::get(&name).map_err(|error| usage(format!("hipay.timezone: {error}")))
     }
@@ -64,6 +67,27 @@ impl Settled {
         match self {
             Self::Here(config) => connect(global, &config, &Wiring::default()),
             Self::WithTheService(service) => Ok(Reached::Service(service)),
+        }
+    }
+}
+
+/// Carries out a person's choice: through the running service, by a POST of `body` to `path`, or directly by `choose`.
+/// Returns the thing that was chosen for.
+pub(super) fn carry_out<Thing: DeserializeOwned, Chosen: Into<Thing>>(
+    global: &Global,
+    path: &str,
+    body: &Value,
+    choose: impl AsyncFnOnce(&Context) -> Result<Chosen, JobError>,
+) -> Result<Thing, Failed> {
+    owner::become_owner_of(&global.data)?;
+    match read_settings(global)?.connect(global)? {
+        Reached::Service(service) => runtime()?.block_on(service.call(Method::POST, path, Some(body))),
+        Reached::Store(context) => {
+            let outcome = runtime()?.block_on(choose(&context));
+            let closed = close(global, *context);
+            let chosen = outcome?;
+            closed?;
+            Ok(chosen.into())
         }
     }
 }

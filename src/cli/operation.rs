@@ -1,42 +1,25 @@
 //! `cashout operation:retry`, `operation:hold`, `operation:release`, `operation:settle`, `operation:accept`: a
 //! person's choice on one operation.
 
-use axum::http::Method;
 use serde_json::json;
 
-use super::connect::{Reached, close, read_settings};
+use super::connect::carry_out;
 use super::output::{print, print_json};
-use super::{Exit, Failed, Global, owner, runtime};
+use super::{Exit, Failed, Global};
 use crate::domain::operation::OperationChoice;
 use crate::jobs;
 use crate::web::{OperationDetail, OperationItem};
 
 pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: &str) -> Result<Exit, Failed> {
-    owner::become_owner_of(&global.data)?;
-    let operation: OperationDetail = match read_settings(global)?.connect(global)? {
-        Reached::Service(service) => {
-            let path = format!("/operations/{id}/{}", choice.name());
-            let body = match choice {
-                OperationChoice::Accept { transaction_id } => {
-                    json!({ "reason": reason, "transaction_id": transaction_id })
-                }
-                OperationChoice::Retry
-                | OperationChoice::Hold
-                | OperationChoice::Release
-                | OperationChoice::Settle
-                | OperationChoice::Unknown => json!({ "reason": reason }),
-            };
-            runtime()?.block_on(service.call(Method::POST, &path, Some(&body)))?
-        }
-        Reached::Store(context) => {
-            let chosen = jobs::choose_for_operation(&context, id, choice.clone(), reason, "command line");
-            let outcome = runtime()?.block_on(chosen);
-            let closed = close(global, *context);
-            let operation = outcome?;
-            closed?;
-            operation.into()
-        }
+    let path = format!("/operations/{id}/{}", choice.name());
+    let body = if let OperationChoice::Accept { transaction_id } = choice {
+        json!({ "reason": reason, "transaction_id": transaction_id })
+    } else {
+        json!({ "reason": reason })
     };
+    let operation: OperationDetail = carry_out(global, &path, &body, async |context| {
+        jobs::choose_for_operation(context, id, choice.clone(), reason, "command line").await
+    })?;
     if global.json {
         let OperationItem { mirakl_id, payment_order_id, amount, currency, status, held, .. } = operation.item;
         print_json(&json!({
