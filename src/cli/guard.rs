@@ -10,8 +10,7 @@ use std::time::Duration;
 use super::output::{notice, warning};
 use super::serve::second_service_message;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
-use crate::admin::setup;
-use crate::admin::wiring;
+use crate::admin::{setup, wiring};
 use crate::config::{Config, open_file, process_environment};
 use crate::platform::os::{self, User};
 use crate::platform::release;
@@ -22,10 +21,10 @@ const STATE_OF_ROOT: &str = "/var/lib/cashout-guard";
 
 pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     let ended = serve(global, arguments);
-    let is_usage = |exit: Exit| exit == Exit::Usage;
+    let exit = ended.as_ref().map_or_else(|failed| failed.exit, |exit| *exit);
     // The service manager does not restart a service that refuses its settings.
     let by_manager = std::env::var_os("NOTIFY_SOCKET").is_some();
-    if !by_manager || !ended.as_ref().map_or_else(|failed| is_usage(failed.exit), |exit| is_usage(*exit)) {
+    if !by_manager || exit != Exit::Usage {
         return ended;
     }
     let state = state_folder(arguments.guard_state.as_ref(), owner::worker_user(&global.data), &global.data);
@@ -49,8 +48,13 @@ fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
     if let Some(folder) = &arguments.demo {
         demo::prepare_guard(folder)?;
     }
-    let mut handover = if arguments.taking_over { Some(Handover::take()?) } else { None };
-    let mut sockets = Sockets { handed_in: if handover.is_none() { inherited_socket()? } else { None }, kept: None };
+    let (mut handover, mut sockets) = (None, Sockets { handed_in: None, kept: None });
+    if arguments.taking_over {
+        handover = Some(Handover::take()?);
+    } else {
+        let unusable = |error| format!("the socket that was handed in cannot be used: {error}");
+        sockets.handed_in = os::handed_in_listener().map_err(|error| Failed::new(Exit::Machine, unusable(error)))?;
+    }
     loop {
         match guard(global, arguments, handover.take(), &mut sockets)? {
             // Starts again with the current settings.
@@ -156,13 +160,11 @@ pub(super) fn state_folder(named: Option<&PathBuf>, user: Option<User>, data: &P
 /// Returns the path of this binary. After an exchange the kernel's name for the running binary is useless, so a
 /// guard that takes over is started by its path.
 fn program(taking_over: bool) -> Result<PathBuf, Failed> {
-    let told = std::env::args_os().next().map(PathBuf::from);
-    match told.filter(|_| taking_over) {
-        Some(path) => Ok(path),
-        // Without /proc, use the path that it was started by.
-        None => Ok(std::env::current_exe().or_else(|error| match std::env::args_os().next().map(PathBuf::from) {
-            Some(path) if path.is_absolute() && path.is_file() => Ok(path),
-            Some(_) | None => Err(error),
+    match std::env::args_os().next().map(PathBuf::from) {
+        Some(path) if taking_over => Ok(path),
+        told => Ok(std::env::current_exe().or_else(|error| {
+            // Without /proc, use the path that it was started by.
+            told.filter(|path| path.is_absolute() && path.is_file()).ok_or(error)
         })?),
     }
 }
@@ -198,12 +200,6 @@ fn lock(state: &Path, data: &Path) -> Result<File, Failed> {
         Err(TryLockError::WouldBlock) => Err(Failed::new(Exit::Busy, second_service_message(data))),
         Err(TryLockError::Error(error)) => Err(unusable(error)),
     }
-}
-
-/// Returns the socket that was handed in, if there is one.
-fn inherited_socket() -> Result<Option<TcpListener>, Failed> {
-    os::handed_in_listener()
-        .map_err(|error| Failed::new(Exit::Machine, format!("the socket that was handed in cannot be used: {error}")))
 }
 
 /// Opens a listening socket; `named` is the setting or option with the address.

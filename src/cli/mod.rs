@@ -25,12 +25,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use strum::VariantArray;
 
 use crate::admin::wiring::{AppError, Wiring};
 use crate::config::{Config, ConfigErrors, NoticeLevel, parse_duration, process_environment};
 use crate::domain::operation::OperationChoice;
 use crate::domain::voucher::VoucherChoice;
-use crate::jobs::JobError;
+use crate::jobs::{Command, GenerateArguments, JobError};
 use crate::store::StoreError;
 
 /// Pays the sellers of a Mirakl marketplace through HiPay.
@@ -341,7 +342,7 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
 }
 
 /// The outcome of a command. The codes are a contract with scripts and cron jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 enum Exit {
     /// Code 0: success.
     Done,
@@ -362,9 +363,7 @@ enum Exit {
 impl Exit {
     /// Returns the outcome of an exit code; a guard exits with the code of its worker.
     fn of_code(code: i32) -> Option<Self> {
-        [Self::Done, Self::Failures, Self::Usage, Self::Credentials, Self::Machine, Self::Busy, Self::Stopped]
-            .into_iter()
-            .find(|exit| i32::from(exit.code()) == code)
+        Self::VARIANTS.iter().copied().find(|exit| i32::from(exit.code()) == code)
     }
 
     fn code(self) -> u8 {
@@ -505,39 +504,31 @@ fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
         AskArgs::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
         AskArgs::VendorProcess { since } => batch::run(&global, |zone, now| {
             let since = since.as_deref().map(|text| instant(text, zone, now)).transpose()?;
-            Ok(crate::jobs::Command::VendorProcess { since })
+            Ok(Command::VendorProcess { since })
         }),
-        AskArgs::CashoutGenerate(arguments) => batch::run(&global, |_, _| {
-            Ok(crate::jobs::Command::CashoutGenerate(crate::jobs::GenerateArguments {
-                cycle_date: arguments.cycle_date,
-                execution_date: arguments.execution_date,
-                before: arguments.before,
-                after: arguments.after,
-            }))
-        }),
-        AskArgs::CashoutTransfer => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutTransfer)),
-        AskArgs::CashoutWithdraw => batch::run(&global, |_, _| Ok(crate::jobs::Command::CashoutWithdraw)),
-        AskArgs::TransactionStatusSync => batch::run(&global, |_, _| Ok(crate::jobs::Command::TransactionStatusSync)),
+        AskArgs::CashoutGenerate(GenerateArgs { cycle_date, execution_date, before, after }) => {
+            let arguments = GenerateArguments { cycle_date, execution_date, before, after };
+            batch::run(&global, |_, _| Ok(Command::CashoutGenerate(arguments)))
+        }
+        AskArgs::CashoutTransfer => batch::run(&global, |_, _| Ok(Command::CashoutTransfer)),
+        AskArgs::CashoutWithdraw => batch::run(&global, |_, _| Ok(Command::CashoutWithdraw)),
+        AskArgs::TransactionStatusSync => batch::run(&global, |_, _| Ok(Command::TransactionStatusSync)),
     }
 }
 
 /// Parses `2026-11-01` (the start of that day in the configured zone), `24h`, `7d`, or a full instant.
 fn instant(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failed> {
-    let wrong = || {
-        Failed::new(
-            Exit::Usage,
-            format!("'{text}' is not a point in time; allowed: a day such as 2026-11-01, or 24h, 7d"),
-        )
+    let instant = if let Ok(instant) = text.parse::<Timestamp>() {
+        Some(instant)
+    } else if let Ok(date) = text.parse::<Date>() {
+        date.to_zoned(zone.clone()).ok().map(|start| start.timestamp())
+    } else {
+        parse_duration(text).ok().and_then(|back| now.checked_sub(back).ok())
     };
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant);
-    }
-    if let Ok(date) = text.parse::<Date>() {
-        let start = date.to_zoned(zone.clone()).map_err(|_| wrong())?;
-        return Ok(start.timestamp());
-    }
-    let back = parse_duration(text).map_err(|_| wrong())?;
-    now.checked_sub(back).map_err(|_| wrong())
+    instant.ok_or_else(|| {
+        let sentence = format!("'{text}' is not a point in time; allowed: a day such as 2026-11-01, or 24h, 7d");
+        Failed::new(Exit::Usage, sentence)
+    })
 }
 
 /// Reads the configuration and prints its notices on the error output.

@@ -22,15 +22,11 @@ pub(super) fn become_owner_of(data: &Path) -> Result<(), Failed> {
     let arguments = std::env::args_os().skip(1);
     // Setting the user drops root's supplementary groups as well.
     let error = Command::new(&program).args(arguments).uid(folder.uid()).gid(folder.gid()).exec();
-    Err(Failed::new(
-        Exit::Machine,
-        format!(
-            "{} belongs to user {}, and continuing as that user failed: {error}; make {} executable for it",
-            data.display(),
-            folder.uid(),
-            program.display()
-        ),
-    ))
+    let (data, user, program) = (data.display(), folder.uid(), program.display());
+    let sentence = format!(
+        "{data} belongs to user {user}, and continuing as that user failed: {error}; make {program} executable for it"
+    );
+    Err(Failed::new(Exit::Machine, sentence))
 }
 
 /// Runs this very command as the owner of `data`, and waits for its end: root's resources stay with root.
@@ -38,10 +34,8 @@ pub(super) fn run_as_owner_of(data: &Path) -> Result<Exit, Failed> {
     let folder = std::fs::metadata(data)?;
     let arguments = std::env::args_os().skip(1);
     let status = Command::new(std::env::current_exe()?).args(arguments).uid(folder.uid()).gid(folder.gid()).status()?;
-    status
-        .code()
-        .and_then(Exit::of_code)
-        .ok_or_else(|| Failed::new(Exit::Machine, format!("the command ended: {status}")))
+    let exit = status.code().and_then(Exit::of_code);
+    exit.ok_or_else(|| Failed::new(Exit::Machine, format!("the command ended: {status}")))
 }
 
 /// Returns the user that the worker of a guard runs as: if the guard is root, the owner of `data`, or the user

@@ -1,7 +1,9 @@
 //! Requests to the running service: HTTP over its socket.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::batch::StopSignals;
 use super::{Exit, Failed, Global, output, progress};
-use crate::jobs::{BatchState, Command};
+use crate::jobs::{BatchProgress, BatchState, Command};
 use crate::platform::release;
 use crate::scheduler::BatchStage;
 use crate::serve::socket;
@@ -60,39 +62,34 @@ impl ServiceClient {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, Failed> {
-        let response = self.send(method, path, body).await?;
-        let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
-        serde_json::from_slice(&body).map_err(|_| other_release())
+        parse(self.send(method, path, body).await?).await
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response<Incoming>, Failed> {
-        let stream = socket::connect(&self.data).ok_or_else(|| broken(&"it is gone"))?;
+        let stream = socket::connect(&self.data).ok_or_else(|| broken("it is gone"))?;
         stream.set_nonblocking(true)?;
         let stream = TokioIo::new(tokio::net::UnixStream::from_std(stream)?);
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| broken(&error))?;
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(broken)?;
         tokio::spawn(connection);
         let request = Request::builder().method(method).uri(format!("{API}{path}")).header(HOST, "localhost");
         let request = match body {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
             None => request.body(Body::empty()),
         };
-        let request = request.map_err(|error| broken(&error))?;
+        let request = request.map_err(broken)?;
         // The work itself may take long; that the service is alive shows within moments.
         let probe = Request::get("/healthz").header(HOST, "localhost").body(Body::empty());
-        let probe = probe.map_err(|error| broken(&error))?;
+        let probe = probe.map_err(broken)?;
         let alive = async { sender.send_request(probe).await?.into_body().collect().await.map(drop) };
-        tokio::time::timeout(CONNECT_TIMEOUT, alive)
-            .await
-            .map_err(|_| silent(CONNECT_TIMEOUT))?
-            .map_err(|error| unreadable(&error))?;
-        sender.ready().await.map_err(|error| broken(&error))?;
-        let response = sender.send_request(request).await.map_err(|error| unreadable(&error))?;
-        if response.status().is_success() {
+        let alive = tokio::time::timeout(CONNECT_TIMEOUT, alive).await;
+        alive.map_err(|_| silent(CONNECT_TIMEOUT))?.map_err(unreadable)?;
+        sender.ready().await.map_err(broken)?;
+        let response = sender.send_request(request).await.map_err(unreadable)?;
+        let status = response.status();
+        if status.is_success() {
             return Ok(response);
         }
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes();
-        let problem: ProblemBody = serde_json::from_slice(&body).map_err(|_| other_release())?;
+        let problem: ProblemBody = parse(response).await?;
         let exit = match problem.kind {
             Some(kind) => kind.into(),
             None if status.is_server_error() => Exit::Machine,
@@ -213,7 +210,7 @@ impl ServiceClient {
 
 /// The part of a batch's progress that was shown.
 struct ShownProgress {
-    progress: std::sync::Arc<dyn crate::jobs::BatchProgress>,
+    progress: Arc<dyn BatchProgress>,
     stages: usize,
     done: u64,
 }
@@ -283,7 +280,7 @@ impl Events {
             let frame = tokio::time::timeout(SILENCE_LIMIT, self.body.frame()).await;
             let frame = frame.map_err(|_| silent(SILENCE_LIMIT))?;
             let Some(frame) = frame else { return Ok(None) };
-            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             self.text.extend_from_slice(&data);
             while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = self.text.drain(..end.saturating_add(2)).collect();
@@ -294,6 +291,12 @@ impl Events {
             }
         }
     }
+}
+
+/// Reads the whole body of a response, which is JSON.
+async fn parse<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T, Failed> {
+    let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
+    serde_json::from_slice(&body).map_err(|_| other_release())
 }
 
 fn read_event(text: &str) -> Result<ServiceEvent, Failed> {
@@ -316,19 +319,16 @@ fn stays_queued(id: u64) -> Failed {
     Failed::new(Exit::Busy, sentence)
 }
 
-fn broken(error: &impl ToString) -> Failed {
-    let error = error.to_string();
-    Failed::new(
-        Exit::Machine,
-        format!(
-            "the conversation with the running cashout service broke off ({error}); nothing is lost: what it was doing \
-             stands in its list of batches, and what was queued runs after its next start"
-        ),
-    )
+fn broken(error: impl Display) -> Failed {
+    let sentence = format!(
+        "the conversation with the running cashout service broke off ({error}); nothing is lost: what it was doing \
+         stands in its list of batches, and what was queued runs after its next start"
+    );
+    Failed::new(Exit::Machine, sentence)
 }
 
 /// Makes the failure for an answer that is no HTTP, as that of an earlier release, or for a connection that broke off.
-fn unreadable(error: &hyper::Error) -> Failed {
+fn unreadable(error: hyper::Error) -> Failed {
     if error.is_parse() { other_release() } else { broken(error) }
 }
 
@@ -340,12 +340,10 @@ fn silent(limit: Duration) -> Failed {
 }
 
 fn other_release() -> Failed {
-    Failed::new(
-        Exit::Busy,
-        format!(
-            "the running cashout service is of another release than this command ({}) and says something that it does \
-             not understand; restart the service, so that both are the same",
-            release::version()
-        ),
-    )
+    let sentence = format!(
+        "the running cashout service is of another release than this command ({}) and says something that it does \
+         not understand; restart the service, so that both are the same",
+        release::version()
+    );
+    Failed::new(Exit::Busy, sentence)
 }
