@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::{Reached, connect};
 use super::output::notice;
-use super::{Exit, Failed, Global, accepted, demo};
+use super::{Exit, Failed, Global, accepted, demo, runtime};
 use crate::admin::setup::{self, FirstRun};
 use crate::admin::wiring::Wiring;
 use crate::config::{Config, ConfigWriter, LogLevel, Settings, process_environment};
@@ -64,7 +64,12 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         // A release on trial may have filled the disk.
         reserve::free(&global.data)?;
     }
-    let scribe = if keeps_settings { writer_through_guard(&voice) } else { ConfigWriter::default() };
+    let scribe = if keeps_settings {
+        let voice = voice.clone();
+        ConfigWriter::new(move |text| voice.configure(text))
+    } else {
+        ConfigWriter::default()
+    };
     let loaded = Config::load(&global.config, process_environment());
     if let Err(errors) = &loaded
         && setup::is_wanted(errors, &global.data)
@@ -114,12 +119,6 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         notice("stopping at the next safe point; repeat to stop at once");
         stop(appliance, &mut told).await
     })
-}
-
-/// Returns the writer of the settings file that has the guard write it.
-fn writer_through_guard(voice: &Voice) -> ConfigWriter {
-    let voice = voice.clone();
-    ConfigWriter::new(move |text| voice.configure(text))
 }
 
 /// Reopens the file of the log whenever this process is sent a HUP.
@@ -174,8 +173,7 @@ fn set_up(global: &Global, listener: TcpListener, voice: &Voice, scribe: ConfigW
         notice(&format!("cashout: {sentence}"));
     });
     let setup = setup.map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut told = voice.listen()?;
         let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stop = CancellationToken::new();

@@ -78,27 +78,24 @@ pub(super) fn verify(package: &Path, not_older: bool, json: bool) -> Result<Exit
     let version = version_of(package)?;
     let name = package.file_name().unwrap_or_default().display();
     let unreadable = |error| Failed::new(Exit::Machine, format!("{} cannot be read: {error}", package.display()));
-    let file = std::fs::File::open(package).map_err(unreadable)?;
-    drop(file);
+    std::fs::File::open(package).map_err(unreadable)?;
+    let ours = release::version();
     self_update::verify_signature(package, release::keys()).map_err(|_| {
         let sentence = format!(
-            "{name} is not signed by a key that cashout {} trusts, for this name: it was changed in transit, signed by \
-             someone else, or belongs to another release",
-            release::version()
+            "{name} is not signed by a key that cashout {ours} trusts, for this name: it was changed in transit, \
+             signed by someone else, or belongs to another release"
         );
         Failed::new(Exit::Failures, sentence)
     })?;
     if not_older && version.parse::<Version>().is_ok_and(|version| version < running()) {
-        let sentence = format!(
-            "{name} is older than cashout {}, which is installed: name its version to go back to it",
-            release::version()
-        );
+        let sentence =
+            format!("{name} is older than cashout {ours}, which is installed: name its version to go back to it");
         return Err(Failed::new(Exit::Failures, sentence));
     }
     if json {
         print_json(&json!({ "package": name.to_string(), "verified": true }))?;
     } else {
-        print(&format!("{name} is signed by a key that cashout {} trusts", release::version()))?;
+        print(&format!("{name} is signed by a key that cashout {ours} trusts"))?;
     }
     Ok(Exit::Done)
 }
@@ -151,14 +148,12 @@ fn prove_force(
 /// Returns the version in a package's name.
 fn version_of(path: &Path) -> Result<String, Failed> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let version = name
-        .strip_prefix("cashout-")
-        .and_then(|rest| rest.strip_suffix(&format!("-{}.tar.gz", crate::platform::release::TARGET)));
+    let ending = format!("-{}.tar.gz", release::TARGET);
+    let version = name.strip_prefix("cashout-").and_then(|rest| rest.strip_suffix(&ending));
     version.map(str::to_owned).ok_or_else(|| {
         let sentence = format!(
-            "{name} is not the name of a package for this machine; allowed: cashout-VERSION-{}.tar.gz, the name \
-             that is signed",
-            crate::platform::release::TARGET
+            "{name} is not the name of a package for this machine; allowed: cashout-VERSION{ending}, the name that is \
+             signed"
         );
         Failed::new(Exit::Usage, sentence)
     })
@@ -166,10 +161,9 @@ fn version_of(path: &Path) -> Result<String, Failed> {
 
 async fn request(global: &Global, wanted: ReleaseRequest) -> Result<Releases, Failed> {
     let Some(service) = ServiceClient::find(global) else {
-        let sentence = format!(
-            "no cashout service is running on {}; start it, since its guard replaces the binary",
-            global.data.display()
-        );
+        let data = global.data.display();
+        let sentence =
+            format!("no cashout service is running on {data}; start it, since its guard replaces the binary");
         return Err(Failed::new(Exit::Machine, sentence));
     };
     service.call(Method::POST, "/update/request", Some(&json!(wanted))).await
@@ -222,7 +216,7 @@ fn in_words(step: UpdateStep) -> &'static str {
 
 fn ended(past: &PastUpdate, json: bool) -> Result<Exit, Failed> {
     let (from, to) = (&past.from, &past.to);
-    let reason = past.reason.as_ref().map(|reason| reason.sentence.as_str()).unwrap_or_default();
+    let reason = past.reason.as_ref().map_or("", |reason| reason.sentence.as_str());
     if json {
         print_json(&json!(past))?;
     } else {
@@ -242,8 +236,7 @@ fn ended(past: &PastUpdate, json: bool) -> Result<Exit, Failed> {
 
 fn newer(told: &Releases, json: bool) -> Result<Exit, Failed> {
     if json {
-        let value = json!({ "version": told.version, "newer": told.newer, "obstacle": told.obstacle });
-        print_json(&value)?;
+        print_json(&json!({ "version": told.version, "newer": told.newer, "obstacle": told.obstacle }))?;
     } else if let Some(obstacle) = &told.obstacle {
         print(obstacle)?;
     } else if told.newer.is_empty() {
@@ -255,31 +248,28 @@ fn newer(told: &Releases, json: bool) -> Result<Exit, Failed> {
 }
 
 fn history(told: &Releases, json: bool) -> Result<Exit, Failed> {
+    let past = &told.known.past;
     if json {
-        print_json(&json!({ "version": told.version, "updates": told.known.past }))?;
-        return Ok(Exit::Done);
-    }
-    if told.known.past.is_empty() {
+        print_json(&json!({ "version": told.version, "updates": past }))?;
+    } else if past.is_empty() {
         print(&format!("{} is running; no updates yet", told.version))?;
-        return Ok(Exit::Done);
+    } else {
+        let rows: Vec<Vec<String>> = past.iter().map(row).collect();
+        print(&table(&["When", "From", "To", "Requested by", "Outcome", "Reason"], &rows, &[]))?;
     }
-    let rows: Vec<Vec<String>> = told
-        .known
-        .past
-        .iter()
-        .map(|past| {
-            let outcome = match past.outcome {
-                UpdateOutcome::Committed => "done",
-                UpdateOutcome::RolledBack => "rolled back",
-                UpdateOutcome::Refused => "refused",
-                UpdateOutcome::Interrupted => "interrupted",
-                UpdateOutcome::Other => "?",
-            };
-            let reason = past.reason.as_ref().map(|reason| reason.sentence.clone()).unwrap_or_default();
-            let at = past.began_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            vec![at, past.from.clone(), past.to.clone(), past.asked_by.clone(), outcome.to_owned(), reason]
-        })
-        .collect();
-    print(&table(&["When", "From", "To", "Requested by", "Outcome", "Reason"], &rows, &[]))?;
     Ok(Exit::Done)
+}
+
+/// Returns a past update as a row of the history.
+fn row(past: &PastUpdate) -> Vec<String> {
+    let outcome = match past.outcome {
+        UpdateOutcome::Committed => "done",
+        UpdateOutcome::RolledBack => "rolled back",
+        UpdateOutcome::Refused => "refused",
+        UpdateOutcome::Interrupted => "interrupted",
+        UpdateOutcome::Other => "?",
+    };
+    let reason = past.reason.as_ref().map(|reason| reason.sentence.clone()).unwrap_or_default();
+    let at = past.began_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    vec![at, past.from.clone(), past.to.clone(), past.asked_by.clone(), outcome.to_owned(), reason]
 }

@@ -7,7 +7,7 @@ use super::{Exit, Failed, Global, configuration, runtime};
 use crate::admin::wiring;
 use crate::jobs::JobError;
 use crate::remote::ClientPolicy;
-use crate::remote::hipay::HiPay;
+use crate::remote::hipay::{BankStatus, GroupMember, HiPay};
 
 fn hipay(global: &Global) -> Result<HiPay, Failed> {
     let config = configuration(global)?;
@@ -19,25 +19,22 @@ pub(super) fn list(global: &Global) -> Result<Exit, Failed> {
     let hipay = hipay(global)?;
     let members = runtime()?.block_on(hipay.merchant_group()).map_err(JobError::from)?;
     if global.json {
-        let wallets: Vec<_> = members
-            .iter()
-            .map(|one| json!({ "hipay_id": one.hipay_id, "login": one.name(), "identified": one.identified }))
-            .collect();
+        let wallet =
+            |one: &GroupMember| json!({ "hipay_id": one.hipay_id, "login": one.name(), "identified": one.identified });
+        let wallets: Vec<_> = members.iter().map(wallet).collect();
         print_json(&json!({ "wallets": wallets }))?;
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<String>> = members
-        .into_iter()
-        .map(|one| {
-            let id = one.hipay_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
-            let identified = match one.identified {
-                Some(true) => "identified",
-                Some(false) => "not identified",
-                None => "",
-            };
-            vec![id, one.name().to_owned(), identified.to_owned()]
-        })
-        .collect();
+    let row = |one: &GroupMember| {
+        let id = one.hipay_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+        let identified = match one.identified {
+            Some(true) => "identified",
+            Some(false) => "not identified",
+            None => "",
+        };
+        vec![id, one.name().to_owned(), identified.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = members.iter().map(row).collect();
     print(&table(&["HiPay ID", "Login", "Identification"], &rows, &[0]))?;
     print(&format!("{} wallets", rows.len()))?;
     Ok(Exit::Done)
@@ -47,9 +44,9 @@ pub(super) fn bank_infos(global: &Global, hipay_id: u64) -> Result<Exit, Failed>
     let hipay = hipay(global)?;
     let bank = runtime()?.block_on(hipay.bank_info(hipay_id)).map_err(JobError::from)?;
     let status = match bank.status {
-        crate::remote::hipay::BankStatus::None => "none",
-        crate::remote::hipay::BankStatus::InProgress => "validation in progress",
-        crate::remote::hipay::BankStatus::Validated => "validated",
+        BankStatus::None => "none",
+        BankStatus::InProgress => "validation in progress",
+        BankStatus::Validated => "validated",
     };
     if global.json {
         print_json(&json!({
