@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 
+use super::later;
 use crate::sandbox::enterprise::{Customers, Enterprise, EnterpriseNotice};
 
 /// Maximum time between customers, in minutes; on average one comes about every two hours.
@@ -85,8 +86,4 @@ impl Till {
         self.told = self.told.saturating_add(1);
         self.to_tell.insert((at, self.told), notice);
     }
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

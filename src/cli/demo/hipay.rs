@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::incidents::INCIDENT_SHOPS;
+use super::later;
 use crate::domain::money::{Amount, Currency};
 use crate::sandbox::shops::is_in_trouble;
 use crate::sandbox::{
@@ -151,8 +152,4 @@ fn account_to_disable(hipay: &HipayModel) -> Option<u64> {
         .iter()
         .filter(|(shop, _)| usize::try_from(shop.saturating_sub(first.0)).is_ok_and(|index| !is_in_trouble(index)));
     well.map(|(_, id)| *id).nth(INCIDENT_SHOPS)
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

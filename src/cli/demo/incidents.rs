@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use strum::VariantArray;
 
+use super::later;
 use crate::domain::cycle::Cycle;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Beneficiary, Hold, Operation, OperationChoice};
@@ -348,8 +349,4 @@ fn half(amount: Amount) -> Amount {
 fn reference(sandbox: &Sandbox, incident: Incident, wallet: u64) -> String {
     let technical = sandbox.credentials().technical_id;
     format!("TRANSFER_SALES_{}_{technical}_{wallet}", incident.number())
-}
-
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp};
 
+use super::later;
 use crate::domain::cycle::Calendar;
 use crate::domain::money::{Amount, MoneyError};
 use crate::sandbox::Sandbox;
@@ -105,16 +106,16 @@ impl Marketplace {
     fn expect_mending(&mut self, shop: usize, joined: Timestamp) {
         if is_in_trouble(shop) {
             let turn = i32::try_from(shop.checked_rem(MENDED_IN_TURN).unwrap_or(0) / 4).unwrap_or(0);
-            let later = SignedDuration::from_hours(24).saturating_mul(NEXT_MENDED_AFTER.saturating_mul(turn));
-            let after = MENDED_AFTER.checked_add(later).unwrap_or(MENDED_AFTER);
-            self.expect_at(joined.checked_add(after).unwrap_or(Timestamp::MAX), Happening::Mended(shop));
+            let wait = SignedDuration::from_hours(24).saturating_mul(NEXT_MENDED_AFTER.saturating_mul(turn));
+            let after = MENDED_AFTER.checked_add(wait).unwrap_or(MENDED_AFTER);
+            self.expect_at(later(joined, after), Happening::Mended(shop));
         }
     }
 
     /// Schedules `happening` at this time after the cut of `cycle`.
     fn expect(&mut self, cycle: Date, after: SignedDuration, happening: Happening) {
         let Ok(cycle) = self.calendar.cycle(cycle) else { return };
-        self.expect_at(cycle.at.checked_add(after).unwrap_or(Timestamp::MAX), happening);
+        self.expect_at(later(cycle.at, after), happening);
     }
 
     fn expect_at(&mut self, mut at: Timestamp, happening: Happening) {

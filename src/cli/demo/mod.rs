@@ -11,11 +11,13 @@ mod report;
 mod run_on;
 mod service;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{DemoArgs, Exit, Failed, Global};
 use crate::admin::wiring::{self, Wiring};
@@ -24,6 +26,7 @@ use crate::domain::cycle::{Calendar, Cycle};
 use crate::jobs::Context;
 use crate::platform::clock::Clock;
 use crate::remote::ClientPolicy;
+use crate::sandbox::shops::Market;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 pub(super) use service::{follow, prepare_guard, wiring};
@@ -44,9 +47,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn create() -> Result<Self, Failed> {
-        use std::os::unix::fs::DirBuilderExt;
-        let folder =
-            std::env::temp_dir().join(format!("cashout-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+        let name = format!("cashout-demo-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let folder = std::env::temp_dir().join(name);
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Self(folder))
     }
@@ -102,6 +104,21 @@ fn said_of(witness: &Witness, calls: u64, took: Duration) -> String {
         ),
         Err(wrong) => format!("HiPay's own ledger disagrees:\n  {}", wrong.join("\n  ")),
     }
+}
+
+/// Returns the marketplace of the arguments; its sales begin with the cycle of the day `first`.
+fn market(arguments: &DemoArgs, first: Date) -> Market {
+    Market {
+        count: usize::try_from(arguments.shops).unwrap_or(40),
+        seed: arguments.seed,
+        cycles: vec![first],
+        zone: time_zone(),
+    }
+}
+
+/// Returns the time at a duration after another.
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn time_zone() -> TimeZone {

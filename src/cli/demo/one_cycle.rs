@@ -8,14 +8,14 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::report::{DemoReport, count, print_report};
-use super::{Folder, connect, last_cycle, sandbox, time_zone, witness};
+use super::{Folder, connect, last_cycle, market, sandbox, witness};
 use crate::cli::batch::listen;
 use crate::cli::output::notice;
 use crate::cli::{DemoArgs, Exit, Failed, Global, progress, runtime};
 use crate::domain::cycle::Cycle;
 use crate::jobs::{self, BatchProgress, BatchRecord, BatchState, Command, Context, Failure, GenerateArguments};
 use crate::platform::clock::Clock;
-use crate::sandbox::shops::{Market, populate};
+use crate::sandbox::shops::populate;
 use crate::sandbox::{Ending, HipayModel, Life, Reviews, Sandbox, Until};
 
 /// Maximum number of runs of a batch in which random faults made items fail.
@@ -45,13 +45,8 @@ async fn demo(folder: &Folder, arguments: &DemoArgs, progress: Arc<dyn BatchProg
         hipay.reviews = Reviews::ByHand;
         hipay.life = Life::pending("AUTHORIZED", Until::ByHand, Ending::Captured);
     });
-    let market = Market {
-        count: usize::try_from(arguments.shops).unwrap_or(40),
-        seed: arguments.seed,
-        cycles: vec![cycle.date],
-        zone: time_zone(),
-    };
-    populate(&sandbox, &market).map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
+    populate(&sandbox, &market(arguments, cycle.date))
+        .map_err(|error| Failed::new(Exit::Machine, error.to_string()))?;
     let context = connect(folder, &sandbox.credentials().parameters_yml(), clock.clone()).await?;
     let stop = CancellationToken::new();
     listen(stop.clone());

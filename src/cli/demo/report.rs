@@ -15,24 +15,25 @@ use crate::domain::vendor::{Vendor, WalletStatus};
 use crate::jobs::{BatchRecord, Context};
 use crate::store::{Query, StoreError, StoreReader, View};
 
+/// A status, the number of its operations, and their amounts.
+type StatusCount = (Status, u64, Vec<Amount>);
+/// A shop, its name, and what needs attention.
+type VendorWarning = (u64, String, String);
+
 /// The results of the demo.
 pub(super) struct DemoReport {
     pub(super) cycle: Cycle,
     pub(super) batches: Vec<BatchRecord>,
-    /// Status, number of operations, their amounts.
-    pub(super) statuses: Vec<(Status, u64, Vec<Amount>)>,
-    /// Shop, name, and what needs attention.
-    pub(super) vendors: Vec<(u64, String, String)>,
+    pub(super) statuses: Vec<StatusCount>,
+    pub(super) vendors: Vec<VendorWarning>,
     /// Number of payments in HiPay's own ledger, or the errors in it.
     pub(super) witness: Witness,
     pub(super) calls: u64,
     pub(super) stopped: bool,
 }
 
-pub(super) type DemoCounts = (Vec<(Status, u64, Vec<Amount>)>, Vec<(u64, String, String)>);
-
 /// Reads the results from the store.
-pub(super) async fn count(context: &Context) -> Result<DemoCounts, StoreError> {
+pub(super) async fn count(context: &Context) -> Result<(Vec<StatusCount>, Vec<VendorWarning>), StoreError> {
     let look = |reader: &StoreReader<'_>| {
         let mut statuses = Vec::new();
         for status in Status::ALL {
@@ -51,10 +52,9 @@ pub(super) async fn count(context: &Context) -> Result<DemoCounts, StoreError> {
         }
         let warning = WalletStatus::ALL.map(|wallet| ("warning", wallet.name()));
         let warned = reader.page(&Query::any_of(Vendor::BY_STATUS, warning).limit(5_000))?.items;
-        let mut vendors: Vec<_> = warned
-            .into_iter()
-            .map(|vendor| (vendor.mirakl_id, vendor.name.clone(), vendor.reasons().collect::<Vec<_>>().join("; ")))
-            .collect();
+        let reasons = |vendor: &Vendor| vendor.reasons().collect::<Vec<_>>().join("; ");
+        let vendors = warned.iter().map(|vendor| (vendor.mirakl_id, vendor.name.clone(), reasons(vendor)));
+        let mut vendors: Vec<VendorWarning> = vendors.collect();
         vendors.sort_unstable();
         Ok((statuses, vendors))
     };
@@ -74,32 +74,26 @@ pub(super) fn print_report(told: &DemoReport, arguments: &DemoArgs, took: Durati
         local(told.cycle.end),
         arguments.seed
     ))?;
-    let rows: Vec<Vec<String>> = told
-        .batches
-        .iter()
-        .map(|batch| {
-            let counts: Vec<String> = batch.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
-            vec![batch.command.clone(), batch.total.to_string(), batch.failed.to_string(), counts.join(", ")]
-        })
-        .collect();
+    let row = |batch: &BatchRecord| {
+        let counts: Vec<String> = batch.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        vec![batch.command.clone(), batch.total.to_string(), batch.failed.to_string(), counts.join(", ")]
+    };
+    let rows: Vec<Vec<String>> = told.batches.iter().map(row).collect();
     print(&table(&["Batch", "Items", "Failed", "Result"], &rows, &[1, 2]))?;
 
-    let rows: Vec<Vec<String>> = told
-        .statuses
-        .iter()
-        .map(|(status, count, sums)| {
-            let (transfer, withdraw) = status.columns();
-            let sums = sums.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
-            let (transfer, withdraw) = (transfer.text(PaymentKind::Transfer), withdraw.text(PaymentKind::Withdrawal));
-            vec![status.to_string(), transfer.to_owned(), withdraw.to_owned(), count.to_string(), sums]
-        })
-        .collect();
+    let row = |(status, count, sums): &StatusCount| {
+        let (transfer, withdraw) = status.columns();
+        let sums = sums.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+        let (transfer, withdraw) = (transfer.text(PaymentKind::Transfer), withdraw.text(PaymentKind::Withdrawal));
+        vec![status.to_string(), transfer.to_owned(), withdraw.to_owned(), count.to_string(), sums]
+    };
+    let rows: Vec<Vec<String>> = told.statuses.iter().map(row).collect();
     print("")?;
     print(&table(&["Operations", "Transfer", "Withdraw", "Number", "Amount"], &rows, &[3, 4]))?;
 
     if !told.vendors.is_empty() {
-        let rows: Vec<Vec<String>> =
-            told.vendors.iter().map(|(id, name, why)| vec![id.to_string(), name.clone(), why.clone()]).collect();
+        let row = |(id, name, why): &VendorWarning| vec![id.to_string(), name.clone(), why.clone()];
+        let rows: Vec<Vec<String>> = told.vendors.iter().map(row).collect();
         print("")?;
         print(&table(&["Shop", "Name", "Needs attention because"], &rows, &[0]))?;
     }
@@ -115,27 +109,20 @@ pub(super) fn print_report(told: &DemoReport, arguments: &DemoArgs, took: Durati
 }
 
 fn as_json(told: &DemoReport) -> serde_json::Value {
-    let statuses: Vec<_> = told
-        .statuses
-        .iter()
-        .map(|(status, count, sums)| {
-            let sums: Vec<_> =
-                sums.iter().map(|sum| json!({ "amount": sum.decimal(), "currency": sum.currency().code() })).collect();
-            json!({ "status": status.name(), "code": status.code(), "count": count, "amounts": sums })
-        })
-        .collect();
-    let vendors: Vec<_> =
-        told.vendors.iter().map(|(id, name, why)| json!({ "mirakl_id": id, "name": name, "message": why })).collect();
-    let (payments, wrong) = match &told.witness {
-        Ok(payments) => (Some(payments), None),
-        Err(wrong) => (None, Some(wrong)),
+    let amount = |sum: &Amount| json!({ "amount": sum.decimal(), "currency": sum.currency().code() });
+    let status = |(status, count, sums): &StatusCount| {
+        let sums: Vec<_> = sums.iter().map(amount).collect();
+        json!({ "status": status.name(), "code": status.code(), "count": count, "amounts": sums })
     };
+    let vendor = |(id, name, why): &VendorWarning| json!({ "mirakl_id": id, "name": name, "message": why });
+    let statuses: Vec<_> = told.statuses.iter().map(status).collect();
+    let vendors: Vec<_> = told.vendors.iter().map(vendor).collect();
     json!({
         "cycle": told.cycle.date,
         "operations": statuses,
         "vendors_with_warnings": vendors,
-        "payments": payments,
-        "ledger_errors": wrong,
+        "payments": told.witness.as_ref().ok(),
+        "ledger_errors": told.witness.as_ref().err(),
         "calls": told.calls,
     })
 }

@@ -1,6 +1,6 @@
 //! The living marketplace: the appliance on the sandbox, with a past and accelerated time, until a person ends it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::hipay::Bank;
 use super::incidents::{Incidents, decide};
 use super::mirakl::Marketplace;
 use super::service::{self, DemoService};
-use super::{Folder, Witness, calendar, catch_up, connect, last_cycle, said_of, sandbox, time_zone, witness};
+use super::{Folder, calendar, catch_up, connect, last_cycle, market, said_of, sandbox, witness};
 use crate::cli::batch::StopSignals;
 use crate::cli::guard::bind;
 use crate::cli::output::{notice, print, print_json};
@@ -22,7 +22,6 @@ use crate::domain::cycle::Cycle;
 use crate::domain::money::MoneyError;
 use crate::platform::clock::Clock;
 use crate::sandbox::Sandbox;
-use crate::sandbox::shops::Market;
 use crate::serve::{Appliance, STOP_TIMEOUT};
 use crate::store::StoreError;
 
@@ -68,12 +67,7 @@ pub(super) struct Outside<'a> {
 
 impl<'a> Outside<'a> {
     fn open(sandbox: &'a Sandbox, arguments: &DemoArgs, url: &str, begins: Timestamp, first: Cycle) -> Self {
-        let market = Market {
-            count: usize::try_from(arguments.shops).unwrap_or(40),
-            seed: arguments.seed,
-            cycles: vec![first.date],
-            zone: time_zone(),
-        };
+        let market = market(arguments, first.date);
         let (calendar, credentials) = (calendar(&CYCLE_DAYS), sandbox.credentials());
         // The following cycle is over when the dashboard is shown, and so is the one after it.
         let after = first.date.saturating_add(Span::new().days(1));
@@ -225,11 +219,7 @@ fn first_cycle(last: Cycle) -> Result<Cycle, Failed> {
 
 /// Returns the address at which a browser on this machine reaches a listener.
 fn reached_at(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(any) if any.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
-        IpAddr::V6(any) if any.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
-        IpAddr::V4(_) | IpAddr::V6(_) => address,
-    }
+    if address.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())) } else { address }
 }
 
 /// Prints the address of the dashboard and how to sign in.
@@ -251,12 +241,9 @@ fn print_address(global: &Global, arguments: &DemoArgs, url: &str, sandbox: &San
 
 /// Prints the state of HiPay's ledger at the end.
 fn print_ledger(global: &Global, sandbox: &Sandbox, lived: Duration) -> Result<Exit, Failed> {
-    let (witness, calls): (Witness, u64) = (witness(sandbox), sandbox.traffic(|traffic| traffic.total()));
+    let (witness, calls) = (witness(sandbox), sandbox.traffic(|traffic| traffic.total()));
     if global.json {
-        let (payments, wrong) = match &witness {
-            Ok(payments) => (Some(payments), None),
-            Err(wrong) => (None, Some(wrong)),
-        };
+        let (payments, wrong) = (witness.as_ref().ok(), witness.as_ref().err());
         print_json(&json!({ "payments": payments, "ledger_errors": wrong, "calls": calls }))?;
     } else {
         print(&said_of(&witness, calls, lived))?;

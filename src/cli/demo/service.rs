@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -96,7 +96,7 @@ pub(in crate::cli) fn prepare_guard(folder: &Path) -> Result<(), Failed> {
     if !program.starts_with(folder) {
         return Err(Failed::new(Exit::Usage, "--demo is for the service that a demo starts"));
     }
-    set_parent_process_death_signal(Some(Signal::TERM)).map_err(std::io::Error::from)?;
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(io::Error::from)?;
     if let Ok(key) = fs::read(key_file(folder))
         && let Ok(key) = <[u8; 32]>::try_from(key)
     {
@@ -107,15 +107,15 @@ pub(in crate::cli) fn prepare_guard(folder: &Path) -> Result<(), Failed> {
 
 /// Copies this program to the service's path, and makes GitHub offer it under later versions.
 pub(super) fn prepare(folder: &Path, sandbox: &Sandbox, at: Timestamp) -> Result<(), Failed> {
-    let failed = |error: String| Failed::new(Exit::Machine, format!("the demo's releases cannot be made: {error}"));
+    let failed = |error: io::Error| Failed::new(Exit::Machine, format!("the demo's releases cannot be made: {error}"));
     let program = fs::read("/proc/self/exe")?;
     fs::create_dir(folder.join("bin"))?;
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(program_file(folder))?;
-    std::io::copy(&mut program.as_slice(), &mut file)?;
+    io::copy(&mut program.as_slice(), &mut file)?;
     if u64::try_from(program.len()).unwrap_or(u64::MAX) > MAX_SIZE {
         return Ok(());
     }
-    let key = SigningKey::from_bytes(&random::bytes().map_err(|error| failed(error.to_string()))?);
+    let key = SigningKey::from_bytes(&random::bytes().map_err(|error| failed(io::Error::other(error)))?);
     fs::write(key_file(folder), key.verifying_key().as_bytes())?;
     for (version, notes) in later_versions() {
         let name = asset_name(&version, release::TARGET);
@@ -147,23 +147,20 @@ fn later_versions() -> [(Version, &'static str); 2] {
 }
 
 /// Packs and signs the program as this version, in the same way as a release.
-fn package(program: &[u8], version: &Version, name: &str, key: &SigningKey) -> Result<Vec<u8>, String> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
+fn package(program: &[u8], version: &Version, name: &str, key: &SigningKey) -> io::Result<Vec<u8>> {
     let line = format!("{VERSION_OVERRIDE}{}\n", json!({ "version": version }));
     let size = program.len().saturating_add(line.len());
     let mut plain = Cursor::new(Vec::new());
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(&mut plain, flate2::Compression::fast()));
     let mut header = tar::Header::new_gnu();
-    header.set_size(u64::try_from(size).map_err(|error| told(&error))?);
+    header.set_size(u64::try_from(size).map_err(io::Error::other)?);
     header.set_mode(0o755);
-    archive
-        .append_data(&mut header, "cashout", std::io::Read::chain(program, line.as_bytes()))
-        .map_err(|error| told(&error))?;
-    archive.into_inner().and_then(flate2::write::GzEncoder::finish).map_err(|error| told(&error))?;
-    plain.rewind().map_err(|error| told(&error))?;
+    archive.append_data(&mut header, "cashout", program.chain(line.as_bytes()))?;
+    archive.into_inner()?.finish()?;
+    plain.rewind()?;
     let mut signed = Cursor::new(Vec::new());
     copy_and_sign_tar(&mut plain, &mut signed, std::slice::from_ref(key), Some(name.as_bytes()))
-        .map_err(|error| told(&error))?;
+        .map_err(io::Error::other)?;
     Ok(signed.into_inner())
 }
 
