@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use strum::VariantArray;
 
 use crate::admin::wiring::{AppError, Wiring};
-use crate::config::{Config, ConfigErrors, NoticeLevel, parse_duration, process_environment};
+use crate::config::{Config, ConfigErrors, NoticeLevel, parse_duration};
 use crate::domain::operation::OperationChoice;
 use crate::domain::voucher::VoucherChoice;
 use crate::jobs::{Command, GenerateArguments, JobError};
@@ -280,10 +280,10 @@ struct GenerateArgs {
     #[arg(long = "executionDate", value_name = "DATE")]
     execution_date: Option<Date>,
     /// Time before the cycle at which its voucher window opens, such as 12h
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_parser = parse_duration)]
     before: Option<SignedDuration>,
     /// Time after the cycle at which its voucher window closes, such as 12h
-    #[arg(long, value_parser = duration)]
+    #[arg(long, value_parser = parse_duration)]
     after: Option<SignedDuration>,
 }
 
@@ -335,10 +335,6 @@ struct DemoArgs {
     /// Run one complete cycle, print the result, and exit
     #[arg(long)]
     once: bool,
-}
-
-fn duration(text: &str) -> Result<SignedDuration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// The outcome of a command. The codes are a contract with scripts and cron jobs.
@@ -529,11 +525,6 @@ fn instant(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Fai
         let sentence = format!("'{text}' is not a point in time; allowed: a day such as 2026-11-01, or 24h, 7d");
         Failed::new(Exit::Usage, sentence)
     })
-}
-
-/// Reads the configuration and prints its notices on the error output.
-fn configuration(global: &Global) -> Result<Config, Failed> {
-    accepted(global, Config::load(&global.config, process_environment()))
 }
 
 /// Returns the configuration if it is valid, and prints its notices on the error output.

@@ -10,6 +10,7 @@ use crate::config::LogLevel;
 use crate::jobs::BatchState;
 use crate::logs::{LogLine, Logs, Options, Stream, Style};
 use crate::platform::clock::Clock;
+use crate::platform::release;
 use crate::store;
 use crate::web::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
 
@@ -76,12 +77,8 @@ pub(super) fn warning(action: &str, text: &str) {
 fn say(level: LogLevel, action: &str, text: &str) {
     let mut error_output = io::stderr();
     if IN_JSON.load(Ordering::Relaxed) {
-        let line = LogLine::said(
-            Clock::system().now(),
-            level,
-            action,
-            text.strip_prefix("cashout: ").unwrap_or(text).to_owned(),
-        );
+        let text = text.strip_prefix("cashout: ").unwrap_or(text).to_owned();
+        let line = LogLine::said(Clock::system().now(), level, action, text);
         let _ = error_output.write_all(Style::Json.write(&line).as_bytes());
     } else {
         let prefix = if level > LogLevel::Info { "cashout: " } else { "" };
@@ -193,12 +190,10 @@ pub(super) fn ended_early(batch: &BatchDetail, failed: &Failed) -> Result<(), Fa
 
 /// Prints the version of the binary.
 pub(super) fn version(json: bool) -> Result<Exit, Failed> {
-    let (version, target) = (crate::platform::release::version(), crate::platform::release::TARGET);
-    let commit = Some(crate::platform::release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
-    let mut format = store::format();
-    if crate::platform::release::injected_fault() == Some("reads no store of today") {
-        format = 0;
-    }
+    let (version, target) = (release::version(), release::TARGET);
+    let commit = Some(release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
+    let is_outdated = release::injected_fault() == Some("reads no store of today");
+    let format = if is_outdated { 0 } else { store::format() };
     if json {
         let store = json!({ "format": format, "reads": [1, format] });
         print_json(&json!({ "version": version, "target": target, "commit": commit, "store": store }))?;

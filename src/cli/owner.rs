@@ -53,12 +53,8 @@ pub(super) fn worker_user(data: &Path) -> Option<User> {
 /// Looks up a user by name in the text of `/etc/passwd`.
 fn user_named(name: &str, passwd: &str) -> Option<User> {
     passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        if fields.next() != Some(name) {
-            return None;
-        }
-        let (id, group) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
-        Some(User { id, group })
+        let mut fields = line.strip_prefix(name)?.strip_prefix(':')?.split(':');
+        Some(User { id: fields.nth(1)?.parse().ok()?, group: fields.next()?.parse().ok()? })
     })
 }
 

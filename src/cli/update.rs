@@ -58,11 +58,8 @@ pub(super) fn run(
             ReleaseRequest::Look => history(&told, global.json),
             ReleaseRequest::Check => newer(&told, global.json),
             ReleaseRequest::Install { .. } | ReleaseRequest::Package { .. } | ReleaseRequest::Return => {
-                if let Some(obstacle) = told.obstacle {
-                    return Err(Failed::new(Exit::Failures, obstacle));
-                }
-                if let Some(impossible) = told.known.impossible {
-                    return Err(Failed::new(Exit::Failures, impossible.sentence));
+                if let Some(sentence) = told.obstacle.or(told.known.impossible.map(|reason| reason.sentence)) {
+                    return Err(Failed::new(Exit::Failures, sentence));
                 }
                 follow_attempt(global, &before.known).await
             }

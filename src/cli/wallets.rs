@@ -3,14 +3,15 @@
 use serde_json::json;
 
 use super::output::{print, print_json, table};
-use super::{Exit, Failed, Global, configuration, runtime};
+use super::{Exit, Failed, Global, accepted, runtime};
 use crate::admin::wiring;
+use crate::config::{Config, process_environment};
 use crate::jobs::JobError;
 use crate::remote::ClientPolicy;
 use crate::remote::hipay::{BankStatus, GroupMember, HiPay};
 
 fn hipay(global: &Global) -> Result<HiPay, Failed> {
-    let config = configuration(global)?;
+    let config = accepted(global, Config::load(&global.config, process_environment()))?;
     let clients = wiring::clients(&config, &ClientPolicy::default());
     Ok(clients.map_err(|error| Failed::new(Exit::Usage, error.to_string()))?.1)
 }

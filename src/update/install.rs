@@ -270,27 +270,24 @@ impl Installer {
     /// Answers a request of the command line.
     pub async fn answer(&self, wanted: &ReleaseRequest) -> Result<Releases, StoreError> {
         let asked_by = "command line";
-        let mut obstacle = None;
-        let answer = match wanted {
-            ReleaseRequest::Look => self.updates.answer().await?,
-            ReleaseRequest::Check => self.updates.check().await?,
+        if matches!(wanted, ReleaseRequest::Check | ReleaseRequest::Install { .. }) {
+            self.updates.check().await?;
+        }
+        let mut obstacle = match wanted {
+            ReleaseRequest::Look | ReleaseRequest::Check => None,
             ReleaseRequest::Install { version, insists } => {
-                self.updates.check().await?;
-                obstacle = self.install(version.as_deref(), asked_by, *insists).await.err();
-                self.updates.answer().await?
+                self.install(version.as_deref(), asked_by, *insists).await.err()
             }
             ReleaseRequest::Package { path, version, insists } => {
-                obstacle = self.install_package(path, version, asked_by, *insists).await.err();
-                self.updates.answer().await?
+                self.install_package(path, version, asked_by, *insists).await.err()
             }
             ReleaseRequest::Return => {
                 let asked = self.guard.go_back(asked_by);
-                obstacle = asked.err().map(|error| UpdateObstacle::NoGuard { detail: error.to_string() });
-                self.updates.answer().await?
+                asked.err().map(|error| UpdateObstacle::NoGuard { detail: error.to_string() })
             }
         };
         let mut newer = Vec::new();
-        match answer {
+        match self.updates.answer().await? {
             UpdateCheck::Available(offer) => {
                 newer.extend([offer.patch, offer.new_version].into_iter().flatten().map(|one| one.version.to_string()));
             }

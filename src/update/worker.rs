@@ -150,10 +150,9 @@ impl GuardLink {
     }
 
     /// Asks the guard to install a package of this version. The result is seen in [`GuardLink::status`]. Blocks.
-    pub fn install(&self, version: &str, asked_by: &str, insists: bool, package: &File) -> io::Result<()> {
+    pub fn install(&self, version: &str, asked_by: &str, insists: bool, mut package: &File) -> io::Result<()> {
         let said = WorkerMessage::Update { version: version.to_owned(), asked_by: asked_by.to_owned(), insists };
         let Some(voice) = &self.voice else { return Ok(()) };
-        let mut package = package;
         package.rewind()?;
         let package = seal(package.take(MAX_PACKAGE.saturating_add(1)))?;
         voice.channel.send(&said, &[package.as_fd()])

@@ -10,7 +10,6 @@ use crate::cli::Failed;
 use crate::domain::cycle::Calendar;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::jobs::{self, BatchKind, BatchRecord, BatchState};
-use crate::scheduler::Scheduler;
 use crate::serve::Appliance;
 use crate::store::{Query, StoreError, StoreReader, View};
 
@@ -56,16 +55,12 @@ pub(super) async fn wait_until_idle(appliance: &Appliance, outside: &Outside<'_>
     let web = appliance.web();
     loop {
         outside.sandbox.notices_delivered().await;
-        let busy = web.context.store.reading(is_busy).await?;
-        if !busy && nothing_is_due(&web.scheduler, web.context.clock.now()).await? {
+        let (busy, now) = (web.context.store.reading(is_busy).await?, web.context.clock.now());
+        if !busy && web.scheduler.next_runs().await?.iter().all(|run| run.at.is_none_or(|at| at > now)) {
             return Ok(());
         }
         tokio::time::sleep(CHECK_INTERVAL).await;
     }
-}
-
-async fn nothing_is_due(scheduler: &Scheduler, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(scheduler.next_runs().await?.iter().all(|run| run.at.is_none_or(|at| at > now)))
 }
 
 fn is_busy(reader: &StoreReader<'_>) -> Result<bool, StoreError> {

@@ -9,7 +9,6 @@ use crate::domain::cycle::Cycle;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Beneficiary, Hold, Operation, OperationChoice};
 use crate::jobs::{self, Context, JobError};
-use crate::platform::variants::all;
 use crate::sandbox::shops::{Market, is_in_trouble, open};
 use crate::sandbox::{
     Ending, Endpoint, EntryState, HipayModel, Kind, Life, MiraklModel, OtherPayment, Place, Refusal, Sandbox, Until,
@@ -78,14 +77,12 @@ enum Incident {
 }
 
 impl Incident {
-    const ALL: [Self; Self::VARIANTS.len()] = all(Self::VARIANTS);
-
     /// The incidents whose shop opens after its voucher was made.
     const WITH_OWN_SHOP: [Self; 3] = [Self::MayBePaid, Self::PaidTwice, Self::ListUnreadable];
 
     /// Returns the voucher's number.
     fn number(self) -> u64 {
-        let place = Self::ALL.iter().position(|one| *one == self).and_then(|place| u64::try_from(place).ok());
+        let place = Self::VARIANTS.iter().position(|one| *one == self).and_then(|place| u64::try_from(place).ok());
         FIRST_NUMBER.saturating_add(place.unwrap_or_default())
     }
 
@@ -132,7 +129,7 @@ impl Incidents {
             long,
             short,
             market,
-            to_issue: Incident::ALL.to_vec(),
+            to_issue: Incident::VARIANTS.to_vec(),
             shops: Vec::new(),
             opened: false,
             changed: false,
@@ -247,7 +244,8 @@ impl Incidents {
         } else if incident == Incident::PaidTwice {
             vec![(whole, Some(other("former"))), (whole, Some(other("second")))]
         } else {
-            vec![(half(whole), Some(own.clone()))]
+            let half = Amount::from_minor(whole.minor() / 2, whole.currency());
+            vec![(half, Some(own))]
         };
         let needed = Amount::from_minor(whole.minor().saturating_mul(2), whole.currency());
         sandbox.hipay(|hipay| {
@@ -255,9 +253,12 @@ impl Incidents {
             if !hipay.balance(technical).covers(needed) {
                 return false;
             }
+            let life = std::mem::replace(&mut hipay.life, Life::captured_at_once());
             for (amount, reference) in payments {
-                by_hand(hipay, account, amount, reference);
+                let label = "Paid in advance".to_owned();
+                hipay.pay_otherwise(OtherPayment { kind: Kind::Transfer, account, amount, label, reference });
             }
+            hipay.life = life;
             true
         })
     }
@@ -332,17 +333,6 @@ fn reverse_transfer(hipay: &mut HipayModel) -> bool {
     let Some(id) = in_wallet.map(|entry| entry.transaction_id.clone()) else { return false };
     hipay.take_back(&id, Ending::CancelledEnd);
     true
-}
-
-fn by_hand(hipay: &mut HipayModel, account: u64, amount: Amount, reference: Option<String>) {
-    let life = std::mem::replace(&mut hipay.life, Life::captured_at_once());
-    let label = "Paid in advance".to_owned();
-    hipay.pay_otherwise(OtherPayment { kind: Kind::Transfer, account, amount, label, reference });
-    hipay.life = life;
-}
-
-fn half(amount: Amount) -> Amount {
-    Amount::from_minor(amount.minor() / 2, amount.currency())
 }
 
 /// Returns the reference of the first transfer for an incident's voucher.

@@ -88,17 +88,14 @@ pub(super) fn print_report(told: &DemoReport, arguments: &DemoArgs, took: Durati
         vec![status.to_string(), transfer.to_owned(), withdraw.to_owned(), count.to_string(), sums]
     };
     let rows: Vec<Vec<String>> = told.statuses.iter().map(row).collect();
-    print("")?;
-    print(&table(&["Operations", "Transfer", "Withdraw", "Number", "Amount"], &rows, &[3, 4]))?;
+    print(&format!("\n{}", table(&["Operations", "Transfer", "Withdraw", "Number", "Amount"], &rows, &[3, 4])))?;
 
     if !told.vendors.is_empty() {
         let row = |(id, name, why): &VendorWarning| vec![id.to_string(), name.clone(), why.clone()];
         let rows: Vec<Vec<String>> = told.vendors.iter().map(row).collect();
-        print("")?;
-        print(&table(&["Shop", "Name", "Needs attention because"], &rows, &[0]))?;
+        print(&format!("\n{}", table(&["Shop", "Name", "Needs attention because"], &rows, &[0])))?;
     }
-    print("")?;
-    print(&said_of(&told.witness, told.calls, took))?;
+    print(&format!("\n{}", said_of(&told.witness, told.calls, took)))?;
     print(
         "\nWhere to look next:\n  cashout --help                      every command\n  \
          config/parameters.yml               every setting, with its default\n  \

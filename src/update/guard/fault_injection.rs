@@ -67,24 +67,17 @@ impl Trap {
     }
 
     /// Runs one file operation, which `work` does.
+    #[cfg_attr(not(test), expect(unused_variables, reason = "only tests look at the operation"))]
     pub(super) fn step<T>(&self, operation: DiskOperation<'_>, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.point()?;
         let done = work()?;
-        self.taken(operation);
-        self.point()?;
-        Ok(done)
-    }
-
-    #[cfg(test)]
-    fn taken(&self, operation: DiskOperation<'_>) {
+        #[cfg(test)]
         if let Some(film) = &*self.film.borrow() {
             film.borrow_mut().takes(operation);
         }
+        self.point()?;
+        Ok(done)
     }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, reason = "only tests watch")]
-    fn taken(&self, _: DiskOperation<'_>) {}
 
     fn point(&self) -> io::Result<()> {
         let Some(left) = self.left.get() else { return Ok(()) };

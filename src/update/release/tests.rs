@@ -7,34 +7,28 @@ use super::*;
 #[test]
 fn a_patch_keeps_major_and_minor_and_everything_else_that_is_newer_is_a_new_version() {
     let cases = [
-        ("0.1.0", "0.1.1", Some(ReleaseKind::Fix)),
-        ("0.1.1", "0.1.1", None),
-        ("0.1.1", "0.1.0", None),
-        ("0.1.0", "0.2.0", Some(ReleaseKind::NewVersion)),
-        ("0.9.9", "1.0.0", Some(ReleaseKind::NewVersion)),
-        ("1.2.0-beta.1", "1.2.0", Some(ReleaseKind::Fix)),
-        ("1.2.0", "1.2.0-beta.1", None),
+        ("0.1.0", "0.1.1", None, Some(ReleaseKind::Fix)),
+        ("0.1.1", "0.1.1", None, None),
+        ("0.1.1", "0.1.0", None, None),
+        ("0.1.0", "0.2.0", None, Some(ReleaseKind::NewVersion)),
+        ("0.9.9", "1.0.0", None, Some(ReleaseKind::NewVersion)),
+        ("1.2.0-beta.1", "1.2.0", None, Some(ReleaseKind::Fix)),
+        ("1.2.0", "1.2.0-beta.1", None, None),
         // A rebuild of the same version is not newer.
-        ("1.2.0", "1.2.0+build.2", None),
+        ("1.2.0", "1.2.0+build.2", None, None),
+        // A patch is one of security if it fixes a problem that the running version has.
+        ("1.2.1", "1.2.4", Some("1.2.2"), Some(ReleaseKind::SecurityPatch)),
+        ("1.2.1", "1.2.4", Some("1.2.4"), Some(ReleaseKind::SecurityPatch)),
+        // The fix is part of the running version already.
+        ("1.2.2", "1.2.4", Some("1.2.2"), Some(ReleaseKind::Fix)),
+        ("1.2.1", "1.2.4", None, Some(ReleaseKind::Fix)),
+        ("1.1.0", "1.2.4", Some("1.2.2"), Some(ReleaseKind::NewVersion)),
     ];
-    for (running, version, kind) in cases {
-        let parsed = |text| Version::parse(text).unwrap();
-        assert_eq!(ReleaseKind::of(&parsed(running), &parsed(version), None), kind, "{running} {version}");
-    }
-}
-
-#[test]
-fn a_patch_is_one_of_security_where_it_mends_what_the_one_that_runs_has() {
-    let kind = |running: &str, security: Option<&str>| {
+    for (running, version, security, kind) in cases {
         let parsed = |text: &str| Version::parse(text).unwrap();
-        ReleaseKind::of(&parsed(running), &parsed("1.2.4"), security.map(parsed).as_ref())
-    };
-    assert_eq!(kind("1.2.1", Some("1.2.2")), Some(ReleaseKind::SecurityPatch));
-    assert_eq!(kind("1.2.1", Some("1.2.4")), Some(ReleaseKind::SecurityPatch));
-    // The fix is part of the running version already.
-    assert_eq!(kind("1.2.2", Some("1.2.2")), Some(ReleaseKind::Fix));
-    assert_eq!(kind("1.2.1", None), Some(ReleaseKind::Fix));
-    assert_eq!(kind("1.1.0", Some("1.2.2")), Some(ReleaseKind::NewVersion));
+        let found = ReleaseKind::of(&parsed(running), &parsed(version), security.map(parsed).as_ref());
+        assert_eq!(found, kind, "{running} {version} {security:?}");
+    }
 }
 
 proptest! {
