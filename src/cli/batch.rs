@@ -54,21 +54,16 @@ fn print_end(global: &Global, batch: &BatchDetail, failure: Option<Failed>) -> R
         return Err(failed);
     }
     output::summary(batch, global.json)?;
-    Ok(exit(batch.item.state, batch.item.failed))
-}
-
-/// Returns the exit code for a batch's record.
-pub(super) fn exit(state: BatchState, failed: u64) -> Exit {
-    match state {
+    Ok(match batch.item.state {
         BatchState::Interrupted => Exit::Stopped,
-        _ if failed > 0 => Exit::Failures,
+        _ if batch.item.failed > 0 => Exit::Failures,
         BatchState::Done
         | BatchState::Partly
         | BatchState::Queued
         | BatchState::Running
         | BatchState::Failed
         | BatchState::Unknown => Exit::Done,
-    }
+    })
 }
 
 /// Listens for signals: the first Ctrl-C (or SIGTERM) ends the batch at a safe point, the second one at once.

@@ -39,20 +39,12 @@ const MAX_SIZE: u64 = 100 * 1024 * 1024;
 /// Number of last lines to keep, for the message if the service ends by itself.
 const MAX_LINES_KEPT: usize = 5;
 
-/// Returns the path of the file with the service's time and its acceleration.
-fn time_file(folder: &Path) -> PathBuf {
-    folder.join("time")
-}
-
-/// Returns the path of the key that the service trusts.
-fn key_file(folder: &Path) -> PathBuf {
-    folder.join("key.pub")
-}
-
-/// Returns the path of the service's binary.
-fn program_file(folder: &Path) -> PathBuf {
-    folder.join("bin/cashout")
-}
+/// File with the service's time and its acceleration, in the demo's folder.
+const TIME_FILE: &str = "time";
+/// File with the key that the service trusts, in the demo's folder.
+const KEY_FILE: &str = "key.pub";
+/// Binary of the service, in the demo's folder.
+const PROGRAM_FILE: &str = "bin/cashout";
 
 /// Returns the wiring that gives a demo's service the demo's time and limits.
 pub(in crate::cli) fn wiring(folder: &Path) -> Wiring {
@@ -74,7 +66,7 @@ pub(in crate::cli) async fn follow(clock: Clock, folder: PathBuf) {
 }
 
 fn read_time(folder: &Path) -> Option<(Timestamp, u32)> {
-    let told = fs::read_to_string(time_file(folder)).ok()?;
+    let told = fs::read_to_string(folder.join(TIME_FILE)).ok()?;
     let (now, speed) = told.trim_end_matches('.').split_once(' ')?;
     // The full stop marks a complete content.
     told.ends_with('.').then_some(())?;
@@ -84,7 +76,7 @@ fn read_time(folder: &Path) -> Option<(Timestamp, u32)> {
 /// Sends the time to the service, for ever.
 pub(super) async fn write_time(clock: &Clock, folder: &Path) -> Result<(), Failed> {
     loop {
-        fs::write(time_file(folder), format!("{} {}.", clock.now(), clock.speed().unwrap_or(1)))?;
+        fs::write(folder.join(TIME_FILE), format!("{} {}.", clock.now(), clock.speed().unwrap_or(1)))?;
         tokio::time::sleep(REPORT_INTERVAL).await;
     }
 }
@@ -97,7 +89,7 @@ pub(in crate::cli) fn prepare_guard(folder: &Path) -> Result<(), Failed> {
         return Err(Failed::new(Exit::Usage, "--demo is for the service that a demo starts"));
     }
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(io::Error::from)?;
-    if let Ok(key) = fs::read(key_file(folder))
+    if let Ok(key) = fs::read(folder.join(KEY_FILE))
         && let Ok(key) = <[u8; 32]>::try_from(key)
     {
         release::use_demo_key(key);
@@ -110,13 +102,13 @@ pub(super) fn prepare(folder: &Path, sandbox: &Sandbox, at: Timestamp) -> Result
     let failed = |error: io::Error| Failed::new(Exit::Machine, format!("the demo's releases cannot be made: {error}"));
     let program = fs::read("/proc/self/exe")?;
     fs::create_dir(folder.join("bin"))?;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(program_file(folder))?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(folder.join(PROGRAM_FILE))?;
     io::copy(&mut program.as_slice(), &mut file)?;
     if u64::try_from(program.len()).unwrap_or(u64::MAX) > MAX_SIZE {
         return Ok(());
     }
     let key = SigningKey::from_bytes(&random::bytes().map_err(|error| failed(io::Error::other(error)))?);
-    fs::write(key_file(folder), key.verifying_key().as_bytes())?;
+    fs::write(folder.join(KEY_FILE), key.verifying_key().as_bytes())?;
     for (version, notes) in later_versions() {
         let name = asset_name(&version, release::TARGET);
         let package = package(&program, &version, &name, &key).map_err(failed)?;
@@ -184,7 +176,7 @@ impl DemoService {
     /// Starts the service, and waits until it answers. Must be called on the demo's first thread: the service
     /// ends with that.
     pub(super) async fn start(global: &Global, folder: &Folder) -> Result<Self, Failed> {
-        let mut command = Command::new(program_file(folder.path()));
+        let mut command = Command::new(folder.path().join(PROGRAM_FILE));
         command.args(["serve", "--trial-seconds", TRIAL_SECONDS, "--demo"]).arg(folder.path());
         command.arg("--config").arg(folder.file()).arg("--data").arg(folder.data());
         command.args(std::iter::repeat_n("-v", usize::from(global.verbose)));

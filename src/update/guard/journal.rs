@@ -112,10 +112,6 @@ impl Journal {
         .bounded()
     }
 
-    fn is_over(&self) -> bool {
-        matches!(self.state, JournalState::RolledBack | JournalState::Committed)
-    }
-
     /// Records the beginning of the next step.
     pub(super) fn takes(&mut self, step: UpdateStep) {
         self.steps.push(StepTaken { step, began_at: Clock::system().now() });
@@ -202,7 +198,8 @@ impl Place {
 
     /// Returns the state of updates as it is reported.
     pub(super) fn status(&self, impossible: Option<UpdateReason>) -> io::Result<UpdateStatus> {
-        let attempt = self.journal()?.filter(|journal| !journal.is_over()).map(|journal| journal.attempt());
+        let is_over = |state| matches!(state, JournalState::RolledBack | JournalState::Committed);
+        let attempt = self.journal()?.filter(|journal| !is_over(journal.state)).map(|journal| journal.attempt());
         let past = self.history()?.into_iter().rev().take(MAX_PAST_REPORTED).map(PastUpdate::bounded).collect();
         Ok(UpdateStatus { impossible, attempt, past })
     }

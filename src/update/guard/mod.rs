@@ -185,7 +185,6 @@ impl Guard {
                         Some(worker) => worker.notify(&GuardMessage::Stop { at_once: stops > 1 }),
                         None => return Ok(WorkerEnd::Code(0)),
                     }
-                    // Longer than the worker's own limit.
                     start_at = start_at.filter(|_| stops > 1).or_else(|| Instant::now().checked_add(STOP_TIMEOUT));
                 }
                 Event::Hangup => self.hang_up(),
