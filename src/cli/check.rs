@@ -21,11 +21,9 @@ pub(super) fn run(global: &Global, arguments: &CheckArgs) -> Result<Exit, Failed
     let (mut confirmed, mut through_service) = (true, Vec::new());
     match settled.connect(global)? {
         Reached::Service(_) if arguments.rebind => {
-            return Err(Failed::new(
-                Exit::Busy,
-                "the cashout service is running with the settings from its start; stop it, run `cashout check \
-                 --rebind` with the new ones, and start it again",
-            ));
+            let sentence = "the cashout service is running with the settings from its start; stop it, run `cashout \
+                            check --rebind` with the new ones, and start it again";
+            return Err(Failed::new(Exit::Busy, sentence));
         }
         Reached::Service(service) => {
             let body = json!({ "offline": arguments.offline });

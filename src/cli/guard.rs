@@ -12,6 +12,7 @@ use super::serve::second_service_message;
 use super::{Exit, Failed, Global, RecoverArgs, ServeArgs, demo, owner};
 use crate::admin::{setup, wiring};
 use crate::config::{Config, open_file, process_environment};
+use crate::platform::fs::existing;
 use crate::platform::os::{self, User};
 use crate::platform::release;
 use crate::update::guard::{Guard, Handover, Plan, SettingsFile, WorkerEnd, is_under_way, rehearse, rescue};
@@ -30,15 +31,10 @@ pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed
     let state = state_folder(arguments.guard_state.as_ref(), owner::worker_user(&global.data), &global.data);
     // A worker may refuse files next to the settings: a certificate that is being renewed, a volume that is
     // mounted late. And a restart undoes a new release.
-    if ended.is_err() && can_be_read(&global.config) && !is_under_way(&state) {
+    if ended.is_err() && existing(fs::read(&global.config)).is_ok() && !is_under_way(&state) {
         return ended;
     }
     ended.map(|_| Exit::Machine).map_err(|failed| Failed { exit: Exit::Machine, ..failed })
-}
-
-/// Returns true for a file that can be read or does not exist.
-fn can_be_read(file: &Path) -> bool {
-    fs::read(file).map_or_else(|error| error.kind() == ErrorKind::NotFound, |_| true)
 }
 
 fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {

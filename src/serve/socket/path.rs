@@ -8,6 +8,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use crate::platform::fs::existing;
+
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "cashout.sock";
 
@@ -42,16 +44,14 @@ pub fn connect(data: &Path) -> Option<UnixStream> {
 /// path is left alone and is an error.
 pub(super) fn bind(data: &Path) -> io::Result<UnixListener> {
     let place = data.join(SOCKET);
-    match fs::symlink_metadata(&place) {
-        Ok(found) if !found.file_type().is_socket() => {
+    match existing(fs::symlink_metadata(&place))? {
+        Some(found) if !found.file_type().is_socket() => {
             return Err(io::Error::new(ErrorKind::AlreadyExists, "something that is no socket is in its place"));
         }
-        Ok(_) if connect(data).is_some() => {
+        Some(_) if connect(data).is_some() => {
             return Err(io::Error::new(ErrorKind::AddrInUse, "another program answers on it"));
         }
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Some(_) | None => {}
     }
     // The socket is bound under another name first, so that it is not found before it is accessible to its owner alone.
     let draft = format!("{SOCKET}.new-{}", std::process::id());

@@ -175,6 +175,7 @@ impl Guard {
         let mut was_ready = handover.is_some();
         self.resume(handover)?;
         let (mut stops, mut wait, mut start_at) = (0_u32, Duration::ZERO, None);
+        let longer = |wait: Duration| wait.saturating_mul(2).clamp(Duration::from_secs(1), MAX_WAIT);
         loop {
             match self.next(start_at)? {
                 Event::Stop => {
@@ -211,11 +212,8 @@ impl Guard {
                     if stops > 0 || !was_ready {
                         return Ok(ended);
                     }
-                    wait = if served.is_some_and(|served| served >= STABLE_AFTER) {
-                        Duration::ZERO
-                    } else {
-                        wait.saturating_mul(2).clamp(Duration::from_secs(1), MAX_WAIT)
-                    };
+                    let is_stable = served.is_some_and(|served| served >= STABLE_AFTER);
+                    wait = if is_stable { Duration::ZERO } else { longer(wait) };
                     (self.plan.say)(&format!("the worker {ended}; it is started again in {} s", wait.as_secs()));
                     start_at = Instant::now().checked_add(wait);
                 }
@@ -229,7 +227,7 @@ impl Guard {
                         if wait >= MAX_WAIT {
                             return Err(error);
                         }
-                        wait = wait.saturating_mul(2).clamp(Duration::from_secs(1), MAX_WAIT);
+                        wait = longer(wait);
                         let seconds = wait.as_secs();
                         (self.plan.say)(&format!("no worker can be started ({error}); tried again in {seconds} s"));
                         start_at = Instant::now().checked_add(wait);

@@ -15,6 +15,7 @@ use super::install_dir::{Place, digest_at};
 use super::send_signal::send_signal;
 use super::worker_process::apart;
 use crate::config;
+use crate::platform::fs::existing;
 use crate::platform::release;
 use crate::store;
 use crate::update::status::UpdateReason;
@@ -51,13 +52,8 @@ impl Place {
             self.prepare_candidate()?;
             digest_at(&self.candidate())
         };
-        match taken() {
-            Ok(Some(digest)) => Ok(digest),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.refuse(&error)),
-            Ok(None) | Err(_) => {
-                Err(UpdateReason::new("no_previous", "there is no release before this one to go back to"))
-            }
-        }
+        let digest = existing(taken()).map_err(|error| self.refuse(&error))?.flatten();
+        digest.ok_or_else(|| UpdateReason::new("no_previous", "there is no release before this one to go back to"))
     }
 }
 

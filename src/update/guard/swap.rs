@@ -42,15 +42,12 @@ impl Place {
         journal.takes(UpdateStep::RollBack);
         self.write(journal, JournalState::RollingBack)?;
         if digest_at(&self.program)?.as_ref() != Some(&journal.old.digest) {
-            if digest_at(&self.previous())?.as_ref() != Some(&journal.old.digest) {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!(
-                        "{} is not the release {} that is to be put back; install it by hand",
-                        self.previous().display(),
-                        journal.old.version
-                    ),
-                ));
+            let previous = self.previous();
+            if digest_at(&previous)?.as_ref() != Some(&journal.old.digest) {
+                let (previous, old) = (previous.display(), &journal.old.version);
+                let sentence =
+                    format!("{previous} is not the release {old} that is to be put back; install it by hand");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
             }
             self.put_previous_back()?;
         }
