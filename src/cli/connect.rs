@@ -72,7 +72,7 @@ impl Settled {
 }
 
 /// Carries out a person's choice: through the running service, by a POST of `body` to `path`, or directly by `choose`.
-/// Returns the thing that was chosen for.
+/// Returns what the choice concerns, as it is afterwards.
 pub(super) fn carry_out<Thing: DeserializeOwned, Chosen: Into<Thing>>(
     global: &Global,
     path: &str,
