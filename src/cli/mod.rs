@@ -41,7 +41,7 @@ struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: AskArgs,
+    command: CliCommand,
 }
 
 /// Options of every command.
@@ -83,7 +83,7 @@ enum LogFormat {
 }
 
 #[derive(Debug, Subcommand)]
-enum AskArgs {
+enum CliCommand {
     /// Run unattended: the batches on schedule, HiPay's notifications, the dashboard
     Serve(ServeArgs),
     /// Create the sellers' HiPay wallets, send their documents and bank details
@@ -443,9 +443,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     // The log lines of the demo have its own time.
-    let wiring = if let AskArgs::Demo(arguments) = &cli.command {
+    let wiring = if let CliCommand::Demo(arguments) = &cli.command {
         Wiring { clock: arguments.clock(), ..Wiring::default() }
-    } else if let AskArgs::Serve(ServeArgs { demo: Some(folder), .. }) = &cli.command {
+    } else if let CliCommand::Serve(ServeArgs { demo: Some(folder), .. }) = &cli.command {
         demo::wiring(folder)
     } else {
         Wiring::default()
@@ -453,7 +453,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let clock = wiring.clock.clone();
     let json = cli.global.json;
     output::choose_format(&cli.global);
-    let logs = if let AskArgs::Serve(ServeArgs { worker_of, .. }) = &cli.command {
+    let logs = if let CliCommand::Serve(ServeArgs { worker_of, .. }) = &cli.command {
         // The guard has one thread, and no log: its messages are for the process that started it.
         worker_of.map(|_| output::start_serving_log(&cli.global, &clock))
     } else {
@@ -475,40 +475,40 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli, wiring: &Wiring) -> Result<Exit, Failed> {
     let Cli { global, command } = cli;
     match command {
-        AskArgs::Serve(arguments) => match arguments.worker_of {
+        CliCommand::Serve(arguments) => match arguments.worker_of {
             None => guard::run(&global, &arguments),
             Some(guard) => serve::run(&global, guard, arguments.demo, wiring),
         },
-        AskArgs::Version => output::version(global.json),
-        AskArgs::Verify { package, not_older } => update::verify(&package, not_older, global.json),
-        AskArgs::File { name } => update::own_file(&name),
-        AskArgs::Update { what, insist, guard_state } => update::run(&global, what, insist, guard_state.as_ref()),
-        AskArgs::GuardRecover(arguments) => guard::recover(&global, &arguments),
-        AskArgs::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
-        AskArgs::Check(arguments) => check::run(&global, &arguments),
-        AskArgs::OperationRetry { id, reason } => operation::run(&global, id, &OperationChoice::Retry, &reason),
-        AskArgs::OperationHold { id, reason } => operation::run(&global, id, &OperationChoice::Hold, &reason),
-        AskArgs::OperationRelease { id, reason } => operation::run(&global, id, &OperationChoice::Release, &reason),
-        AskArgs::OperationSettle { id, reason } => operation::run(&global, id, &OperationChoice::Settle, &reason),
-        AskArgs::OperationAccept { id, transaction: transaction_id, reason } => {
+        CliCommand::Version => output::version(global.json),
+        CliCommand::Verify { package, not_older } => update::verify(&package, not_older, global.json),
+        CliCommand::File { name } => update::own_file(&name),
+        CliCommand::Update { what, insist, guard_state } => update::run(&global, what, insist, guard_state.as_ref()),
+        CliCommand::GuardRecover(arguments) => guard::recover(&global, &arguments),
+        CliCommand::Demo(arguments) => demo::run(&global, &arguments, &wiring.clock),
+        CliCommand::Check(arguments) => check::run(&global, &arguments),
+        CliCommand::OperationRetry { id, reason } => operation::run(&global, id, &OperationChoice::Retry, &reason),
+        CliCommand::OperationHold { id, reason } => operation::run(&global, id, &OperationChoice::Hold, &reason),
+        CliCommand::OperationRelease { id, reason } => operation::run(&global, id, &OperationChoice::Release, &reason),
+        CliCommand::OperationSettle { id, reason } => operation::run(&global, id, &OperationChoice::Settle, &reason),
+        CliCommand::OperationAccept { id, transaction: transaction_id, reason } => {
             operation::run(&global, id, &OperationChoice::Accept { transaction_id }, &reason)
         }
-        AskArgs::VoucherRelease { id, reason } => voucher::run(&global, &id, VoucherChoice::Release, &reason),
-        AskArgs::VoucherSettle { id, reason } => voucher::run(&global, &id, VoucherChoice::Settle, &reason),
-        AskArgs::WalletSet(arguments) => wallet_set::run(&global, arguments),
-        AskArgs::WalletList => wallets::list(&global),
-        AskArgs::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
-        AskArgs::VendorProcess { since } => batch::run(&global, |zone, now| {
+        CliCommand::VoucherRelease { id, reason } => voucher::run(&global, &id, VoucherChoice::Release, &reason),
+        CliCommand::VoucherSettle { id, reason } => voucher::run(&global, &id, VoucherChoice::Settle, &reason),
+        CliCommand::WalletSet(arguments) => wallet_set::run(&global, arguments),
+        CliCommand::WalletList => wallets::list(&global),
+        CliCommand::WalletBankInfos { hipay_id } => wallets::bank_infos(&global, hipay_id),
+        CliCommand::VendorProcess { since } => batch::run(&global, |zone, now| {
             let since = since.as_deref().map(|text| instant(text, zone, now)).transpose()?;
             Ok(Command::VendorProcess { since })
         }),
-        AskArgs::CashoutGenerate(GenerateArgs { cycle_date, execution_date, before, after }) => {
+        CliCommand::CashoutGenerate(GenerateArgs { cycle_date, execution_date, before, after }) => {
             let arguments = GenerateArguments { cycle_date, execution_date, before, after };
             batch::run(&global, |_, _| Ok(Command::CashoutGenerate(arguments)))
         }
-        AskArgs::CashoutTransfer => batch::run(&global, |_, _| Ok(Command::CashoutTransfer)),
-        AskArgs::CashoutWithdraw => batch::run(&global, |_, _| Ok(Command::CashoutWithdraw)),
-        AskArgs::TransactionStatusSync => batch::run(&global, |_, _| Ok(Command::TransactionStatusSync)),
+        CliCommand::CashoutTransfer => batch::run(&global, |_, _| Ok(Command::CashoutTransfer)),
+        CliCommand::CashoutWithdraw => batch::run(&global, |_, _| Ok(Command::CashoutWithdraw)),
+        CliCommand::TransactionStatusSync => batch::run(&global, |_, _| Ok(Command::TransactionStatusSync)),
     }
 }
 
