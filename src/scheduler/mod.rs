@@ -79,7 +79,7 @@ pub enum Stopping {
     /// A running batch, which ends at its next safe point.
     AtSafePoint,
     /// A queued batch, which will not begin.
-    Withdrawn,
+    Dequeued,
     /// A batch that had already ended.
     Over,
 }
@@ -122,7 +122,7 @@ impl Scheduler {
             if let Some(record) = jobs::dequeue(&context.store, id, context.clock.now()).await? {
                 self.shared.tell(BatchEnd { record, error: None }, Vec::new());
                 self.shared.changed();
-                return Ok(Stopping::Withdrawn);
+                return Ok(Stopping::Dequeued);
             }
         }
         Ok(Stopping::Over)

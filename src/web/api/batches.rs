@@ -193,7 +193,7 @@ pub(super) async fn stop(
     } else {
         match web.scheduler.stop(id).await? {
             Stopping::AtSafePoint => StopEffect::Stopping,
-            Stopping::Withdrawn => StopEffect::Removed,
+            Stopping::Dequeued => StopEffect::Removed,
             Stopping::Over => StopEffect::Over,
         }
     };

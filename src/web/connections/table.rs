@@ -75,17 +75,17 @@ impl OpenConnection {
 
 /// All open connections. Clones refer to the same table.
 #[derive(Clone, Default)]
-pub(super) struct Table(Arc<Mutex<OpenEntry>>);
+pub(super) struct Table(Arc<Mutex<OpenConnections>>);
 
 #[derive(Default)]
-struct OpenEntry {
+struct OpenConnections {
     /// Connections by number, which is the order in which they were accepted.
     all: HashMap<u64, (IpAddr, Arc<OpenConnection>)>,
     of_address: HashMap<IpAddr, BTreeSet<u64>>,
 }
 
 impl Table {
-    fn lock(&self) -> MutexGuard<'_, OpenEntry> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +132,7 @@ impl Table {
     }
 }
 
-impl OpenEntry {
+impl OpenConnections {
     fn remove(&mut self, number: u64) {
         let Some((network, _)) = self.all.remove(&number) else { return };
         if let Some(own) = self.of_address.get_mut(&network) {
