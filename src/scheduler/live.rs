@@ -52,13 +52,7 @@ pub(super) struct Reporter {
 
 impl Reporter {
     fn change(&self, change: impl FnOnce(&mut LiveBatch)) {
-        self.live.send_if_modified(|live| match live.get_mut(&self.id) {
-            Some(batch) => {
-                change(batch);
-                true
-            }
-            None => false,
-        });
+        self.live.send_if_modified(|live| live.get_mut(&self.id).map(change).is_some());
     }
 }
 

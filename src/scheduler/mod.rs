@@ -219,13 +219,14 @@ impl SchedulerInner {
         let _ = self.endings.send(Arc::new(Ending { record, error, stages }));
     }
 
-    /// Performs one round of work and waits for the next. `trouble` is the error of the previous
-    /// round: it is logged once, not on every round.
+    /// Enqueues what is due, begins what can begin, and waits for the next round. `trouble` is the error
+    /// of the previous round: it is logged once, not on every round.
     async fn turn(self: &Arc<Self>, trouble: &mut Option<StoreError>, stop: &CancellationToken, batches: &TaskTracker) {
         let now = self.context.clock.now();
         let latest = now.checked_add(RECHECK_INTERVAL).unwrap_or(Timestamp::MAX);
-        match self.look(now, stop, batches).await {
-            Ok(next) => {
+        match plan::queue_what_is_due(&self.context, &self.settings, now).await {
+            Ok((queue, next)) => {
+                self.begin_what_can(&queue, stop, batches);
                 *trouble = None;
                 let next = next.unwrap_or(latest).min(latest);
                 tokio::select! {
@@ -242,18 +243,6 @@ impl SchedulerInner {
                 let _ = tokio::time::timeout(TROUBLE_WAIT, stop.cancelled()).await;
             }
         }
-    }
-
-    /// Enqueues what is due and begins what can begin. Returns the next due moment.
-    async fn look(
-        self: &Arc<Self>,
-        now: Timestamp,
-        stop: &CancellationToken,
-        batches: &TaskTracker,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let (queue, next) = plan::queue_what_is_due(&self.context, &self.settings, now).await?;
-        self.begin_what_can(&queue, stop, batches);
-        Ok(next)
     }
 
     /// Begins every queued batch that has no running batch of its kind and no unfinished predecessor.

@@ -68,16 +68,12 @@ fn schedules(context: &Context, settings: &Settings) -> Vec<(BatchKind, Schedule
 
 pub(super) async fn next_runs(context: &Context, settings: &Settings) -> Result<Vec<NextRun>, StoreError> {
     let (schedules, now) = (schedules(context, settings), context.clock.now());
-    let look = move |reader: &crate::store::StoreReader<'_>| {
-        let next = schedules.into_iter().map(|(kind, schedule)| {
-            let remembered = reader.get_document::<Remembered>(&document(kind))?;
-            let decision = schedule.decide(remembered.as_ref(), now);
-            let at = if decision.due.is_some() { Some(now) } else { decision.next };
-            Ok(NextRun { kind, expression: schedule.expression, at })
-        });
-        next.collect()
+    let checked = context.store.reading(move |reader| check(reader, &schedules, now)).await?;
+    let next_run = |ScheduleCheck { kind, decision: Decision { remembered, due, next }, .. }| {
+        let at = if due.is_some() { Some(now) } else { next };
+        NextRun { kind, expression: remembered.expression, at }
     };
-    context.store.reading(look).await
+    Ok(checked.into_iter().map(next_run).collect())
 }
 
 /// Enqueues what is due. Returns the resulting queue and the next due moment.
@@ -87,15 +83,8 @@ pub(super) async fn queue_what_is_due(
     now: Timestamp,
 ) -> Result<(Vec<BatchRecord>, Option<Timestamp>), StoreError> {
     let schedules = schedules(context, settings);
-    let look = move |reader: &crate::store::StoreReader<'_>| {
-        let looked = schedules.into_iter().map(|(kind, schedule)| {
-            let remembered = reader.get_document::<Remembered>(&document(kind))?;
-            let decision = schedule.decide(remembered.as_ref(), now);
-            Ok(ScheduleCheck { kind, changed: remembered.as_ref() != Some(&decision.remembered), decision })
-        });
-        Ok((looked.collect::<Result<Vec<_>, StoreError>>()?, jobs::all_queued(reader)?))
-    };
-    let (looked, queue) = context.store.reading(look).await?;
+    let look = context.store.reading(move |reader| Ok((check(reader, &schedules, now)?, jobs::all_queued(reader)?)));
+    let (looked, queue) = look.await?;
     let next = looked.iter().filter_map(|one| one.decision.next).min();
     let changed: Vec<ScheduleCheck> = looked.into_iter().filter(|one| one.changed).collect();
     if changed.is_empty() {
@@ -110,6 +99,20 @@ struct ScheduleCheck {
     decision: Decision,
     /// True if the state differs from the persisted one.
     changed: bool,
+}
+
+/// Compares the schedules with their persisted states.
+fn check(
+    view: &impl View,
+    schedules: &[(BatchKind, Schedule)],
+    now: Timestamp,
+) -> Result<Vec<ScheduleCheck>, StoreError> {
+    let check = |(kind, schedule): &(BatchKind, Schedule)| {
+        let remembered = view.get_document::<Remembered>(&document(*kind))?;
+        let decision = schedule.decide(remembered.as_ref(), now);
+        Ok(ScheduleCheck { kind: *kind, changed: remembered.as_ref() != Some(&decision.remembered), decision })
+    };
+    schedules.iter().map(check).collect()
 }
 
 /// Persists the checked states and enqueues what is due, in one transaction, so that a due moment
