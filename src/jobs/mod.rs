@@ -199,17 +199,10 @@ pub async fn run_now(
     stop: CancellationToken,
 ) -> Result<BatchEnd, StoreError> {
     let _turn = context.turns.lock_command(command.name()).await;
-    let (asked, now) = (command.clone(), context.clock.now());
-    let asked_by = asked_by.to_owned();
-    let record = context.store.write(move |writer| {
-        let state = BatchState::Running;
-        BatchRecord::store_new(
-            writer,
-            NewBatch { command: asked, asked_by, state, scheduled_for: None, after: None },
-            now,
-        )
-    });
-    Ok(execute(context, command, record.await?, progress, stop).await)
+    let (asked, asked_by, now) = (command.clone(), asked_by.to_owned(), context.clock.now());
+    let new = NewBatch { command: asked, asked_by, state: BatchState::Running, scheduled_for: None, after: None };
+    let record = context.store.write(move |writer| BatchRecord::store_new(writer, new, now)).await?;
+    Ok(execute(context, command, record, progress, stop).await)
 }
 
 /// Runs the queued batch `record` as [`run`] does; returns `None` if it is no longer queued.
@@ -224,7 +217,7 @@ pub async fn run_queued(
         let error = msg!("batch-no-such", command = &record.command);
         record.stored_state = BatchState::Failed;
         record.ended_at = Some(context.clock.now());
-        record.set_reason(Some(error.clone()));
+        record.error = Some(error.clone());
         let kept = record.clone();
         context.store.write(move |writer| writer.put(&kept)).await?;
         return Ok(Some(BatchEnd { record, error: Some(JobError::Refused(error)) }));
@@ -269,6 +262,14 @@ async fn execute(
     tracing::info!(action, batch, done, total, failed, said = ends.parts(), "{ends}");
     summary::report(context, &ended);
     ended
+}
+
+/// Adds `amount` to the sum in its currency. A sum beyond 64 bits is for display only: it stays unchanged.
+fn add_to_sums(sums: &mut Vec<Amount>, amount: Amount) {
+    match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
+        Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
+        None => sums.push(amount),
+    }
 }
 
 /// The lock for running a batch.

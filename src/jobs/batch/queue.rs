@@ -69,7 +69,7 @@ pub async fn enqueue_rest(
 ) -> Result<(), JobError> {
     let (Enqueued::Queued { record: rest, .. } | Enqueued::Joined(rest) | Enqueued::Busy(rest)) =
         enqueue(store, command, &record.asked_by, true, now).await?;
-    record.set_reason(Some(msg!("batch-rest", batch = rest.id)));
+    record.error = Some(msg!("batch-rest", batch = rest.id));
     let told = record.clone();
     Ok(store.write(move |writer: &mut Writer<'_>| writer.put(&told)).await?)
 }
@@ -133,29 +133,35 @@ pub fn last_whole_vendor_process(view: &impl View, now: Timestamp) -> Result<Opt
 
 /// Removes batch `id` from the queue; returns `None` if it was not queued.
 pub async fn dequeue(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
-    let withdrawn = store.write(move |writer: &mut Writer<'_>| {
-        let Some(mut record) = queued(writer, id)? else { return Ok(None) };
+    take(store, id, move |record| {
         record.stored_state = BatchState::Interrupted;
         record.ended_at = Some(now);
-        record.set_reason(Some(msg!("batch-taken-out")));
-        writer.put(&record)?;
-        Ok::<_, StoreError>(Some(record))
-    });
-    withdrawn.await
+        record.error = Some(msg!("batch-taken-out"));
+    })
+    .await
 }
 
 /// Marks batch `id` as running; returns `None` if it is no longer queued.
 pub(crate) async fn begin(store: &Store, id: u64, now: Timestamp) -> Result<Option<BatchRecord>, StoreError> {
-    let begun = store.write(move |writer: &mut Writer<'_>| {
-        let Some(mut record) = queued(writer, id)? else { return Ok(None) };
+    take(store, id, move |record| {
         record.stored_state = BatchState::Running;
         record.started_at = now;
-        writer.put(&record)?;
-        Ok::<_, StoreError>(Some(record))
-    });
-    begun.await
+    })
+    .await
 }
 
-fn queued(writer: &Writer<'_>, id: u64) -> Result<Option<BatchRecord>, StoreError> {
-    Ok(writer.get::<BatchRecord>(&id)?.filter(|record| record.state() == BatchState::Queued))
+/// Changes and stores batch `id`; returns `None` if it is not queued.
+async fn take(
+    store: &Store,
+    id: u64,
+    change: impl FnOnce(&mut BatchRecord) + Send + 'static,
+) -> Result<Option<BatchRecord>, StoreError> {
+    let taken = store.write(move |writer: &mut Writer<'_>| {
+        let queued = writer.get::<BatchRecord>(&id)?.filter(|record| record.state() == BatchState::Queued);
+        let Some(mut record) = queued else { return Ok(None) };
+        change(&mut record);
+        writer.put(&record)?;
+        Ok(Some(record))
+    });
+    taken.await
 }

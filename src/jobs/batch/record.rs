@@ -233,11 +233,6 @@ impl BatchRecord {
         Ok(record)
     }
 
-    /// Sets or clears the reason why the batch ended early.
-    pub(crate) fn set_reason(&mut self, why: Option<Message>) {
-        self.error = why;
-    }
-
     /// Returns the state, also considering the failures: a completed run is [`BatchState::Partly`] if something failed.
     pub fn state(&self) -> BatchState {
         if self.stored_state == BatchState::Done && self.failed > 0 { BatchState::Partly } else { self.stored_state }
@@ -290,7 +285,7 @@ impl BatchRecord {
             for mut batch in page.items {
                 batch.stored_state = BatchState::Interrupted;
                 batch.ended_at = Some(now);
-                batch.set_reason(Some(msg!("batch-cut-off")));
+                batch.error = Some(msg!("batch-cut-off"));
                 writer.put(&batch)?;
             }
             Ok::<_, StoreError>(())

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::money::Amount;
 use crate::domain::pii::masked;
-use crate::jobs::JobError;
 use crate::jobs::batch::record::{BatchRecord, BatchState, Failure, Subject};
+use crate::jobs::{JobError, add_to_sums};
 use crate::logs::without_numbers;
 use crate::platform::telemetry;
 use crate::store::StoreError;
@@ -125,12 +125,7 @@ impl BatchRun {
     pub fn count_amount(&self, what: &str, amount: Amount) {
         self.count(what);
         let mut tally = self.tally();
-        let sums = tally.amounts.entry(what.to_owned()).or_default();
-        match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-            // A sum beyond 64 bits is for display only; it stays unchanged.
-            Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
-            None => sums.push(amount),
-        }
+        add_to_sums(tally.amounts.entry(what.to_owned()).or_default(), amount);
     }
 
     /// Records the failure of one item; the others continue. Of similar failures the log has the
@@ -220,14 +215,9 @@ impl BatchRun {
     /// Writes the result of the run to `record`.
     pub(crate) fn write_down(&self, record: &mut BatchRecord, outcome: Option<&JobError>) {
         let tally = self.tally();
-        for (words, more) in
-            tally.alike.iter().filter_map(|(words, all)| Some((words, all.checked_sub(MAX_ALIKE_LOGGED)?)))
-        {
-            if more > 0 {
-                let (action, batch) = (self.action, self.batch);
-                let message = msg!("batch-more-failures", more = Argument::count(more), words = words.clone());
-                tracing::warn!(action, batch, said = message.parts(), "{message}");
-            }
+        for (words, all) in tally.alike.iter().filter(|(_, all)| **all > MAX_ALIKE_LOGGED) {
+            let (action, batch, more) = (self.action, self.batch, all.saturating_sub(MAX_ALIKE_LOGGED));
+            tracing::warn!(action, batch, "{more} more failures like: {words}; the batch and the operations name them");
         }
         record.done = tally.done;
         record.total = tally.total;
@@ -238,7 +228,7 @@ impl BatchRun {
         record.unanswered = tally.unanswered;
         record.items_failed = tally.items_failed;
         record.warnings.clone_from(&tally.warnings);
-        record.set_reason(outcome.map(Message::from));
+        record.error = outcome.map(Message::from);
         record.stored_state = match outcome {
             Some(_) => BatchState::Failed,
             None if self.stop.is_cancelled() => BatchState::Interrupted,

@@ -11,10 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{LogLevel, Settings};
 use crate::domain::inbox::Notification;
-use crate::domain::money::Amount;
 use crate::domain::operation::{Operation, Status};
 use crate::domain::vendor::{Vendor, WalletStatus};
-use crate::jobs::{BatchRecord, BatchState, Context};
+use crate::jobs::{BatchRecord, BatchState, Context, add_to_sums};
 use crate::logs::LogFilter;
 use crate::mail::{self, Digest, Mail, OfLevel, OfStatus};
 use crate::store::{Query, Store, StoreError, View, readable_record};
@@ -128,7 +127,7 @@ pub async fn gather_digest(store: &Store, day: Date, zone: &TimeZone) -> Result<
         let count = |operation: Result<Operation, StoreError>| {
             if let Some(operation) = readable_record(operation)? {
                 of_status.count += 1;
-                add(&mut of_status.sums, operation.amount);
+                add_to_sums(&mut of_status.sums, operation.amount);
             }
             Ok::<_, StoreError>(())
         };
@@ -138,14 +137,6 @@ pub async fn gather_digest(store: &Store, day: Date, zone: &TimeZone) -> Result<
         }
     }
     Ok(digest)
-}
-
-fn add(sums: &mut Vec<Amount>, amount: Amount) {
-    match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-        // A sum beyond 64 bits is for display only; it stays unchanged.
-        Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
-        None => sums.push(amount),
-    }
 }
 
 /// Returns the start of a day in this zone.

@@ -9,7 +9,7 @@ use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Operation, Status};
 use crate::domain::vendor::Vendor;
 use crate::jobs::vendor::process::vendor as read_vendor;
-use crate::jobs::{Context, JobError};
+use crate::jobs::{Context, JobError, add_to_sums};
 use crate::remote::CallError;
 use crate::remote::hipay::ActingOn;
 use crate::store::{Query, StoreError, View, Writer};
@@ -28,11 +28,7 @@ pub struct Moved {
 impl Moved {
     pub(crate) fn add(&mut self, amount: Amount) {
         self.count = self.count.saturating_add(1);
-        match self.sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-            // A sum beyond 64 bits does not occur for a marketplace.
-            Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
-            None => self.sums.push(amount),
-        }
+        add_to_sums(&mut self.sums, amount);
     }
 
     /// Formats the sums for people.
