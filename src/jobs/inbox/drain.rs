@@ -63,9 +63,7 @@ fn process(
         NotificationKind::Payment | NotificationKind::Settlement => {
             Ok(Dealt::without_log(payments::apply(writer, notification)?))
         }
-        NotificationKind::Unknown => {
-            Ok(Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-of-unknown-kind"))))
-        }
+        NotificationKind::Unknown => Ok(Dealt::ignored(msg!("notice-of-unknown-kind"))),
     }
 }
 

@@ -10,20 +10,17 @@ use crate::text::message::{Message, msg};
 /// Applies a notification to the payment or settlement that it is about.
 pub(crate) fn apply(writer: &mut Writer<'_>, notification: &Notification) -> Result<NotificationOutcome, StoreError> {
     let arrival = Arrival { notification: notification.id, received_at: notification.received_at };
-    let applied = match enterprise::read(&notification.body) {
-        Ok(EnterpriseNotification::Payment(fields)) => match PaymentNotice::read(fields) {
-            Ok(notice) => Ok(record(writer, notice, arrival)?),
-            Err(error) => Err(error),
-        },
-        Ok(EnterpriseNotification::Settlement(fields)) => match Settlement::read(fields, arrival) {
-            Ok(settlement) => Ok(settle(writer, settlement)?),
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
-    };
-    Ok(applied.unwrap_or_else(|UnreadableNotification(reason)| {
-        NotificationOutcome::Ignored(msg!("notice-unreadable", reason))
-    }))
+    let applied = enterprise::read(&notification.body).and_then(|read| match read {
+        EnterpriseNotification::Payment(fields) => {
+            PaymentNotice::read(fields).map(|notice| record(writer, notice, arrival))
+        }
+        EnterpriseNotification::Settlement(fields) => {
+            Settlement::read(fields, arrival).map(|settlement| settle(writer, settlement))
+        }
+    });
+    applied.unwrap_or_else(|UnreadableNotification(reason)| {
+        Ok(NotificationOutcome::Ignored(msg!("notice-unreadable", reason)))
+    })
 }
 
 fn record(writer: &mut Writer<'_>, notice: PaymentNotice, arrival: Arrival) -> Result<NotificationOutcome, StoreError> {

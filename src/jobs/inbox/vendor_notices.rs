@@ -15,9 +15,9 @@ use crate::domain::inbox::{Notification, NotificationOutcome};
 use crate::domain::notification::{Meaning, WalletNotice};
 use crate::domain::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart, same_iban};
 use crate::jobs::inbox::drain::{due, settle};
-use crate::jobs::inbox::wallet_notices::{Dealt, Line, OwnAccounts, Severity, hipay_message, quote, unreadable};
+use crate::jobs::inbox::wallet_notices::{self, Dealt, Line, OwnAccounts, Severity, hipay_message, quote, unreadable};
 use crate::jobs::vendor::bank::blocked_by_others;
-use crate::jobs::{Context, JobError};
+use crate::jobs::{Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::BankStatus;
 use crate::remote::mirakl::{Shop, ShopUpdate};
@@ -109,7 +109,7 @@ async fn process_one(context: &Context, notification: Notification) -> Result<bo
         Meaning::Payment { .. } | Meaning::OtherTransaction | Meaning::Unknown => {
             settle(context, id, move |writer, one, now| {
                 one.mirakl_id = Some(mirakl_id);
-                crate::jobs::inbox::wallet_notices::process(writer, one, own, now)
+                wallet_notices::process(writer, one, own, now)
             })
             .await
         }
@@ -118,9 +118,9 @@ async fn process_one(context: &Context, notification: Notification) -> Result<bo
 
 fn ignore_unknown(account: u64, own: OwnAccounts) -> Dealt {
     if [own.technical, own.operator].contains(&account) {
-        return Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-own-account", account)));
+        return Dealt::ignored(msg!("notice-own-account", account));
     }
-    Dealt::without_log(NotificationOutcome::Waiting(msg!("notice-no-vendor", account)))
+    Dealt::waiting(msg!("notice-no-vendor", account))
 }
 
 /// Reads, changes and stores the vendor of a notice.
@@ -133,7 +133,7 @@ fn update_vendor(
 ) -> Result<Dealt, StoreError> {
     notification.mirakl_id = Some(mirakl_id);
     let Some(known) = writer.get::<Vendor>(&mirakl_id)? else {
-        return Ok(Dealt::without_log(NotificationOutcome::Waiting(msg!("notice-vendor-unknown", shop = mirakl_id))));
+        return Ok(Dealt::waiting(msg!("notice-vendor-unknown", shop = mirakl_id)));
     };
     let mut vendor = known.clone();
     let dealt = change(&mut vendor);
@@ -145,7 +145,7 @@ fn update_vendor(
 }
 
 fn late_notice() -> Dealt {
-    Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-late")))
+    Dealt::ignored(msg!("notice-late"))
 }
 
 fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
@@ -155,13 +155,11 @@ fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, 
     let known = vendor.identified;
     vendor.identification_read(identified, notice.at.unwrap_or(now));
     if identified {
-        let message = if known { msg!("notice-identified-known") } else { msg!("notice-identified") };
-        return Dealt::without_log(NotificationOutcome::Applied(message));
+        return Dealt::applied(if known { msg!("notice-identified-known") } else { msg!("notice-identified") });
     }
     let message = msg!("notice-not-identified", reason = hipay_message(notice.text("message")));
     vendor.identification_refusal = Some(message.to_string());
-    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
-    Dealt::logged(NotificationOutcome::Applied(message), line)
+    Dealt::applied(message).logged(Severity::Warning, Subject::shop(vendor.mirakl_id))
 }
 
 /// Records HiPay's verdict on the last sent documents of this type: one, or its two sides.
@@ -198,12 +196,11 @@ fn document(
     let both = |one: Message, other: Message| msg!("document-and", one, other);
     let which = names.into_iter().reduce(both).unwrap_or_else(|| msg!("document-none"));
     if valid {
-        return Ok(Dealt::without_log(NotificationOutcome::Applied(msg!("notice-document-valid", kind, which))));
+        return Ok(Dealt::applied(msg!("notice-document-valid", kind, which)));
     }
     let reason = hipay_message(notice.text("message"));
-    let message = msg!("notice-document-refused", kind, which, reason);
-    let line = Line::about_shop(Severity::Error, mirakl_id, &message);
-    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
+    let dealt = Dealt::applied(msg!("notice-document-refused", kind, which, reason));
+    Ok(dealt.logged(Severity::Error, Subject::shop(mirakl_id)))
 }
 
 /// Updates Mirakl, then records that it has been updated.
@@ -233,7 +230,7 @@ async fn bank_details(
         };
         if told == MiraklChange::NotShown {
             one.mirakl_id = Some(mirakl_id);
-            return Ok(Dealt::without_log(NotificationOutcome::Waiting(msg!("notice-bank-not-shown"))));
+            return Ok(Dealt::waiting(msg!("notice-bank-not-shown")));
         }
         update_vendor(writer, one, mirakl_id, now, |vendor| {
             vendor.bank_as_of = Some(notice.at.unwrap_or(now));
@@ -246,14 +243,14 @@ async fn bank_details(
 fn postponed(notification: &mut Notification, mirakl_id: u64, error: &CallError) -> Dealt {
     notification.mirakl_id = Some(mirakl_id);
     let message = msg!("notice-mirakl-not-told", error);
-    // Logged once, not at each try.
-    let line =
-        (notification.message != message.text()).then(|| Line::about_shop(Severity::Warning, mirakl_id, &message));
+    let is_new = notification.message != message;
     // A permanent refusal of Mirakl is given up after days; an update that could not be delivered never is.
     let for_good = matches!(error, CallError::Rejected(_)) && !error.is_credentials();
     let outcome =
         if for_good { NotificationOutcome::Waiting(message) } else { NotificationOutcome::Postponed(message) };
-    Dealt { line, ..Dealt::without_log(outcome) }
+    let dealt = Dealt::without_log(outcome);
+    // Logged once, not at each try.
+    if is_new { dealt.logged(Severity::Warning, Subject::shop(mirakl_id)) } else { dealt }
 }
 
 /// Result of an update of Mirakl.
@@ -311,17 +308,15 @@ fn approved(vendor: &mut Vendor, told: MiraklChange) -> Dealt {
     vendor.bank_status = BankStatus::Validated.code();
     vendor.bank_refusal = None;
     let MiraklChange::Changed { blocked } = told else {
-        return Dealt::without_log(NotificationOutcome::Applied(msg!("notice-bank-valid-no-shop")));
+        return Dealt::applied(msg!("notice-bank-valid-no-shop"));
     };
     vendor.bank_details_approved(blocked);
     vendor.clear_warnings(VendorPart::BankDetails);
     if !blocked {
-        return Dealt::without_log(NotificationOutcome::Applied(msg!("notice-bank-valid")));
+        return Dealt::applied(msg!("notice-bank-valid"));
     }
-    let message = msg!("notice-bank-valid-blocked");
     vendor.warn(blocked_by_others());
-    let line = Line::about_shop(Severity::Warning, vendor.mirakl_id, &message);
-    Dealt::logged(NotificationOutcome::Applied(message), line)
+    Dealt::applied(msg!("notice-bank-valid-blocked")).logged(Severity::Warning, Subject::shop(vendor.mirakl_id))
 }
 
 fn record_refusal(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> Dealt {
@@ -333,6 +328,7 @@ fn record_refusal(vendor: &mut Vendor, told: MiraklChange, reason: &Message) -> 
         vendor.suspended_for_bank_details = true;
     }
     let suspended = msg!("notice-bank-refused-suspended", notice = message.clone());
-    let line = Line::about_shop(Severity::Error, vendor.mirakl_id, &suspended);
-    Dealt::logged(NotificationOutcome::Applied(message), line)
+    let (severity, subject) = (Severity::Error, Subject::shop(vendor.mirakl_id));
+    let line = Line { severity, subject, message: suspended };
+    Dealt { line: Some(line), ..Dealt::applied(message) }
 }

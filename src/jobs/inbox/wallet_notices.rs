@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::domain::attempt::{Attempt, AttemptState, CLOCK_DIFFERENCE_LIMIT, NoticeRelation, TransactionState};
 use crate::domain::inbox::{Notification, NotificationOutcome};
-use crate::domain::money::Amount;
 use crate::domain::movement::Movement;
 use crate::domain::notification::{Meaning, WalletNotice};
 use crate::domain::operation::{Hold, Operation, PaymentKind};
+use crate::jobs::Subject;
 use crate::jobs::payout::outcome::{FoundTransaction, adopt_late_execution, adopt_transaction, record_reversal};
+use crate::jobs::payout::pay::subject;
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
@@ -44,10 +45,9 @@ pub(crate) struct Dealt {
 
 /// A line for the log.
 pub(crate) struct Line {
-    severity: Severity,
-    mirakl_id: Option<u64>,
-    voucher: Option<String>,
-    message: Message,
+    pub(crate) severity: Severity,
+    pub(crate) subject: Subject,
+    pub(crate) message: Message,
 }
 
 /// Severity of a line, by the names of the dashboard.
@@ -60,22 +60,9 @@ pub(crate) enum Severity {
 }
 
 impl Line {
-    pub(crate) fn about_shop(severity: Severity, mirakl_id: u64, message: &Message) -> Self {
-        Self { severity, mirakl_id: Some(mirakl_id), voucher: None, message: message.clone() }
-    }
-
-    fn about(severity: Severity, operation: &Operation, message: &Message) -> Self {
-        let voucher = Some(operation.voucher.clone());
-        Self { severity, mirakl_id: Some(operation.mirakl_id), voucher, message: message.clone() }
-    }
-
-    fn plain(severity: Severity, message: &Message) -> Self {
-        Self { severity, mirakl_id: None, voucher: None, message: message.clone() }
-    }
-
     /// Logs the line.
     pub(crate) fn log(&self, notification: u64) {
-        let Self { severity, mirakl_id, voucher, message } = self;
+        let Self { severity, subject: Subject { mirakl_id, voucher }, message } = self;
         let (action, said) = ("notification", message.parts());
         match severity {
             Severity::Notice => {
@@ -95,8 +82,26 @@ impl Dealt {
         Self { outcome, line: None, operation: None }
     }
 
-    pub(crate) fn logged(outcome: NotificationOutcome, line: Line) -> Self {
-        Self { outcome, line: Some(line), operation: None }
+    pub(crate) fn applied(message: Message) -> Self {
+        Self::without_log(NotificationOutcome::Applied(message))
+    }
+
+    pub(crate) fn ignored(message: Message) -> Self {
+        Self::without_log(NotificationOutcome::Ignored(message))
+    }
+
+    pub(crate) fn waiting(message: Message) -> Self {
+        Self::without_log(NotificationOutcome::Waiting(message))
+    }
+
+    /// Has the message of the outcome logged.
+    pub(crate) fn logged(self, severity: Severity, subject: Subject) -> Self {
+        let (NotificationOutcome::Applied(message)
+        | NotificationOutcome::Ignored(message)
+        | NotificationOutcome::Waiting(message)
+        | NotificationOutcome::Postponed(message)) = &self.outcome;
+        let line = Some(Line { severity, subject, message: message.to_string() });
+        Self { line, ..self }
     }
 }
 
@@ -131,20 +136,19 @@ pub(crate) fn process(
                 Some(amount) => msg!("notice-moved", amount, account, status),
                 None => msg!("notice-moved-unknown", account, status),
             };
-            Ok(Dealt::logged(NotificationOutcome::Applied(message.clone()), Line::plain(Severity::Notice, &message)))
+            Ok(Dealt::applied(message).logged(Severity::Notice, Subject::default()))
         }
         // Readable ones are processed elsewhere; this one is not readable.
         Meaning::Identification { .. } | Meaning::BankDetails { .. } | Meaning::Document { .. } | Meaning::Unknown => {
             let (operation, status) = (quote(&notice.operation), quote(&notice.status));
-            let message = msg!("notice-meaningless", operation, status);
-            Ok(Dealt::logged(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Notice, &message)))
+            let dealt = Dealt::ignored(msg!("notice-meaningless", operation, status));
+            Ok(dealt.logged(Severity::Notice, Subject::default()))
         }
     }
 }
 
 pub(crate) fn unreadable(reason: Message) -> Dealt {
-    let message = msg!("notice-unreadable", reason);
-    Dealt::logged(NotificationOutcome::Ignored(message.clone()), Line::plain(Severity::Error, &message))
+    Dealt::ignored(msg!("notice-unreadable", reason)).logged(Severity::Error, Subject::default())
 }
 
 fn payment(
@@ -157,22 +161,19 @@ fn payment(
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
     let Some(transaction_id) = &notice.transaction_id else {
-        let message = msg!("notice-no-transaction", kind);
-        return Ok(Dealt::logged(
-            NotificationOutcome::Ignored(message.clone()),
-            Line::plain(Severity::Notice, &message),
-        ));
+        return Ok(Dealt::ignored(msg!("notice-no-transaction", kind)).logged(Severity::Notice, Subject::default()));
     };
     let page = writer.page(&Query::group(Operation::BY_TRANSACTION, transaction_id.clone()).limit(1))?;
     if let Some(error) = page.unreadable.first() {
-        let line = Line::plain(Severity::Critical, &error.into());
-        return Ok(Dealt::logged(NotificationOutcome::Postponed(error.into()), line));
+        let (severity, subject) = (Severity::Critical, Subject::default());
+        let line = Some(Line { severity, subject, message: error.into() });
+        return Ok(Dealt { line, ..Dealt::without_log(NotificationOutcome::Postponed(error.into())) });
     }
     let Some(operation) = page.items.into_iter().next() else {
-        return Ok(Dealt::without_log(match state {
-            None => NotificationOutcome::Ignored(msg!("notice-authorised")),
-            Some(_) => NotificationOutcome::Waiting(msg!("notice-no-operation")),
-        }));
+        return Ok(match state {
+            None => Dealt::ignored(msg!("notice-authorised")),
+            Some(_) => Dealt::waiting(msg!("notice-no-operation")),
+        });
     };
     notification.mirakl_id = Some(operation.mirakl_id);
     let about = Some(operation.id);
@@ -192,27 +193,22 @@ fn of_operation(
 ) -> Result<Dealt, StoreError> {
     let attempts = &operation.payment(kind).attempts;
     let Some(attempt) = attempts.iter().find(|one| one.transaction_id.as_ref() == Some(transaction_id)).cloned() else {
-        let message = msg!("notice-other-kind", kind);
-        let line = Line::about(Severity::Warning, &operation, &message);
-        return Ok(Dealt::logged(NotificationOutcome::Ignored(message), line));
+        return Ok(Dealt::ignored(msg!("notice-other-kind", kind)).logged(Severity::Warning, subject(&operation)));
     };
     // A signature identifies the sender; it does not prove statements about other accounts.
     if ![attempt.account, own.technical].contains(&notice.account_id) {
         let (account, meant) = (notice.account_id, attempt.account);
-        let message = msg!("notice-foreign-account", transaction = transaction_id, account, meant);
-        let line = Line::about(Severity::Warning, &operation, &message);
-        return Ok(Dealt::logged(NotificationOutcome::Ignored(message), line));
+        let dealt = Dealt::ignored(msg!("notice-foreign-account", transaction = transaction_id, account, meant));
+        return Ok(dealt.logged(Severity::Warning, subject(&operation)));
     }
-    let Some(state) = state else {
-        return Ok(Dealt::without_log(NotificationOutcome::Ignored(msg!("notice-authorised"))));
-    };
+    let Some(state) = state else { return Ok(Dealt::ignored(msg!("notice-authorised"))) };
     if operation.dismissed.contains(transaction_id) && attempt.state == AttemptState::Ended {
         // A person has looked at it: it is not a payment of this operation.
-        return Ok(ignored(msg!("notice-known")));
+        return Ok(Dealt::ignored(msg!("notice-known")));
     }
     if let Some(difference) = mismatch(notice, &attempt) {
         let message = msg!("notice-other-payment", transaction = transaction_id, difference);
-        return hold(writer, operation, Hold::OtherPayment, message, now);
+        return hold(writer, operation, message, now);
     }
     let is_last = operation.payment(kind).last().is_some_and(|last| last.number == attempt.number);
     // Without a time of its own it refers to some time before its arrival, by our clock.
@@ -221,9 +217,9 @@ fn of_operation(
         .unwrap_or_else(|| notification.received_at.checked_sub(CLOCK_DIFFERENCE_LIMIT).unwrap_or(Timestamp::MIN));
     let news = attempt.judge(state, notice.at, now);
     match news {
-        NoticeRelation::Known => return Ok(ignored(msg!("notice-known"))),
-        NoticeRelation::Late => return Ok(ignored(msg!("notice-late"))),
-        NoticeRelation::NotOurs => return Ok(ignored(msg!("notice-of-newer-release"))),
+        NoticeRelation::Known => return Ok(Dealt::ignored(msg!("notice-known"))),
+        NoticeRelation::Late => return Ok(Dealt::ignored(msg!("notice-late"))),
+        NoticeRelation::NotOurs => return Ok(Dealt::ignored(msg!("notice-of-newer-release"))),
         NoticeRelation::Revoked => {
             let found = shown_transaction(notice, &attempt, state, as_of);
             return apply_reversal(writer, notice, operation, (kind, found), now);
@@ -238,7 +234,7 @@ fn of_operation(
         if !operation.candidates.contains(transaction_id) {
             operation.candidates.push(transaction_id.clone());
         }
-        return hold(writer, operation, Hold::OtherPayment, message, now);
+        return hold(writer, operation, message, now);
     }
     let found = shown_transaction(notice, &attempt, state, as_of);
     apply_state(writer, notice, operation, (kind, found), news == NoticeRelation::Revived, now)
@@ -256,8 +252,7 @@ fn apply_reversal(
     let message = msg!("notice-revoked", kind, transaction = &found.transaction.transaction_id, reason);
     record_reversal(&mut operation, kind, found, &message, now);
     writer.put(&operation)?;
-    let line = Line::about(Severity::Critical, &operation, &message);
-    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
+    Ok(Dealt::applied(message).logged(Severity::Critical, subject(&operation)))
 }
 
 /// Adopts the state of a payment of the operation; `revived` is true if its attempt counted as over.
@@ -274,36 +269,29 @@ fn apply_state(
         let doubled = adopt_late_execution(&mut operation, kind, found, now);
         writer.put(&operation)?;
         if let Some(message) = doubled {
-            let line = Line::about(Severity::Critical, &operation, &message);
-            return Ok(Dealt::logged(NotificationOutcome::Applied(message), line));
+            return Ok(Dealt::applied(message).logged(Severity::Critical, subject(&operation)));
         }
     } else {
         adopt_transaction(&mut operation, kind, found, now);
         writer.put(&operation)?;
     }
     if executed {
-        return Ok(Dealt::without_log(NotificationOutcome::Applied(msg!("notice-executed", kind))));
+        return Ok(Dealt::applied(msg!("notice-executed", kind)));
     }
     let message = msg!("notice-not-executed", kind, reason = hipay_message(notice.text("message")));
-    let line = Line::about(Severity::Warning, &operation, &message);
-    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
+    Ok(Dealt::applied(message).logged(Severity::Warning, subject(&operation)))
 }
 
-fn ignored(reason: Message) -> Dealt {
-    Dealt::without_log(NotificationOutcome::Ignored(reason))
-}
-
+/// Holds the operation because the notice shows another payment than the intended one.
 fn hold(
     writer: &mut Writer<'_>,
     mut operation: Operation,
-    why: Hold,
     message: Message,
     now: Timestamp,
 ) -> Result<Dealt, StoreError> {
-    operation.hold(why, &message, now);
+    operation.hold(Hold::OtherPayment, &message, now);
     writer.put(&operation)?;
-    let line = Line::about(Severity::Critical, &operation, &message);
-    Ok(Dealt::logged(NotificationOutcome::Applied(message), line))
+    Ok(Dealt::applied(message).logged(Severity::Critical, subject(&operation)))
 }
 
 /// Returns the difference between the payment in HiPay's notice and the intended one, as far as the notice states it.
@@ -322,7 +310,6 @@ fn shown_transaction(
     state: TransactionState,
     as_of: Timestamp,
 ) -> FoundTransaction {
-    let amount: Amount = attempt.amount;
     FoundTransaction {
         number: attempt.number,
         reference: attempt.reference.clone(),
@@ -331,7 +318,7 @@ fn shown_transaction(
             transaction_id: attempt.transaction_id.clone().unwrap_or_default(),
             state,
             word: format!("{} {}", notice.operation, notice.status),
-            amount: Some(amount),
+            amount: Some(attempt.amount),
             reference: attempt.reference.clone(),
             issuer_email: String::new(),
             recipient_email: String::new(),
