@@ -411,8 +411,8 @@ impl<'a> Ledger<'a> {
 
     /// Reports the findings, as described at [`Ledger::read_new_entries`].
     pub(crate) async fn report(&self, run: &BatchRun, memory: Timestamp) -> Result<(), JobError> {
-        reversals::confirm_reversals(self.context, run, self).await?;
-        reversals::adopt_late_executions(self.context, run, self).await?;
+        reversals::confirm_reversals(run, self).await?;
+        reversals::adopt_late_executions(run, self).await?;
         let FoundEntries { orphans, mismatched, mismatches, .. } = {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             let (reversed, revived) = (std::mem::take(&mut found.reversed), std::mem::take(&mut found.revived));

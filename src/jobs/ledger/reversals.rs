@@ -16,7 +16,6 @@ use crate::jobs::ledger::Ledger;
 use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::payout::pay::subject;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
-use crate::remote::CallError;
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View};
 use crate::text::message::{Message, msg};
@@ -155,56 +154,57 @@ async fn accounts(context: &Context, run: &BatchRun) -> Result<BTreeMap<u64, Tim
 }
 
 /// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms it.
-pub(crate) async fn confirm_reversals(context: &Context, run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
+pub(crate) async fn confirm_reversals(run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.take_reversed() {
-        match confirm_reversal(context, run, ledger, &entry).await {
-            Ok(()) => {}
-            Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
-            Err(error) => run.settle(Subject::default(), Err(error)),
-        }
+        let unconfirmed = confirm_reversal(run, ledger, &entry).await;
+        let message = |error: Message| msg!("reversals-unconfirmed", transaction = &entry.transaction_id, error);
+        report_unconfirmed(run, unconfirmed, message)?;
     }
     Ok(())
 }
 
 /// Adopts payments that the ledger shows as executed although they counted as over or their operation was settled, once
 /// HiPay's own answer confirms it. A notice reports this as well, but may be lost.
-pub(crate) async fn adopt_late_executions(
-    context: &Context,
-    run: &BatchRun,
-    ledger: &Ledger<'_>,
-) -> Result<(), JobError> {
+pub(crate) async fn adopt_late_executions(run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
     for entry in ledger.take_revived() {
-        match adopt_late_execution_of(context, run, ledger, &entry).await {
-            Ok(()) => {}
-            Err(JobError::Credentials(error)) => return Err(JobError::Credentials(error)),
-            Err(error) => run.settle(Subject::default(), Err(error)),
-        }
+        let unconfirmed = adopt_late_execution_of(run, ledger, &entry).await;
+        let message =
+            |error: Message| msg!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error);
+        report_unconfirmed(run, unconfirmed, message)?;
     }
     Ok(())
 }
 
+/// Reports what the list shows and HiPay does not confirm, with the reason: the next check asks again.
+fn report_unconfirmed(
+    run: &BatchRun,
+    unconfirmed: Result<Option<Message>, JobError>,
+    message: impl Fn(Message) -> Message,
+) -> Result<(), JobError> {
+    match unconfirmed {
+        Ok(None) => {}
+        Ok(Some(why)) => run.fail(Subject::default(), message(why)),
+        Err(error @ JobError::Credentials(_)) => return Err(error),
+        Err(error) => run.settle(Subject::default(), Err(error)),
+    }
+    Ok(())
+}
+
+/// Returns the reason for which HiPay does not confirm the execution.
 async fn adopt_late_execution_of(
-    context: &Context,
     run: &BatchRun,
     ledger: &Ledger<'_>,
     entry: &LedgerEntry,
-) -> Result<(), JobError> {
-    let Some(id) = entry.operation else { return Ok(()) };
+) -> Result<Option<Message>, JobError> {
+    let context = ledger.context;
+    let Some(id) = entry.operation else { return Ok(None) };
     let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
-    let Some((kind, attempt)) = known.and_then(|operation| given_up_as(&operation, entry)) else { return Ok(()) };
+    let Some((kind, attempt)) = known.and_then(|operation| given_up_as(&operation, entry)) else { return Ok(None) };
     let asked_at = context.clock.now();
-    let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
-        Ok(Some(shown)) if shown.state == TransactionState::Captured => shown,
-        Ok(shown) => {
-            let why = shown.map_or_else(|| msg!("sync-not-shown"), |shown| msg!("sync-shown-as", state = shown.word));
-            execution_not_confirmed(run, entry, &why);
-            return Ok(());
-        }
-        Err(error) if error.is_credentials() => return Err(error.into()),
-        Err(error) => {
-            execution_not_confirmed(run, entry, &Message::from(&error));
-            return Ok(());
-        }
+    let transaction = match confirmation(ledger, (kind, attempt.account), entry).await? {
+        Ok(shown) if shown.state == TransactionState::Captured => shown,
+        Ok(shown) => return Ok(Some(msg!("sync-shown-as", state = shown.word))),
+        Err(why) => return Ok(Some(why)),
     };
     let (as_of, sought) = (context.hipay.as_of(asked_at), entry.clone());
     let (taken, is_taken) = tokio::sync::oneshot::channel();
@@ -217,7 +217,7 @@ async fn adopt_late_execution_of(
     if let (Some(operation), Ok(Some(message))) = (changed.await?, is_taken.await) {
         run.critical(subject(&operation), message);
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Returns the payment kind and the attempt of an executed entry if no run looks for its outcome any more.
@@ -243,36 +243,28 @@ pub(crate) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&
     given_up && !looked_at
 }
 
+/// Returns the reason for which HiPay does not confirm the reversal.
 async fn confirm_reversal(
-    context: &Context,
     run: &BatchRun,
     ledger: &Ledger<'_>,
     entry: &LedgerEntry,
-) -> Result<(), JobError> {
-    let Some(id) = entry.operation else { return Ok(()) };
+) -> Result<Option<Message>, JobError> {
+    let context = ledger.context;
+    let Some(id) = entry.operation else { return Ok(None) };
     let known = context.store.reading(move |reader| reader.get::<Operation>(&id)).await?;
     let Some((kind, attempt)) = known.and_then(|operation| executed_as(&operation, &entry.transaction_id)) else {
-        return Ok(());
+        return Ok(None);
     };
     // A list entry is confirmed by the transaction itself, because a person is alerted because of it.
     let asked_at = context.clock.now();
-    let transaction = match confirmation(context, ledger, (kind, attempt.account), entry).await {
-        Ok(Some(transaction)) => transaction,
-        Ok(None) => {
-            not_confirmed(run, entry, &msg!("sync-not-shown"));
-            return Ok(());
-        }
-        Err(error) if error.is_credentials() => return Err(error.into()),
-        Err(error) => {
-            not_confirmed(run, entry, &Message::from(&error));
-            return Ok(());
-        }
+    let transaction = match confirmation(ledger, (kind, attempt.account), entry).await? {
+        Ok(transaction) => transaction,
+        Err(why) => return Ok(Some(why)),
     };
     match transaction.state {
-        TransactionState::Captured => return Ok(()),
+        TransactionState::Captured => return Ok(None),
         TransactionState::Pending | TransactionState::Standby => {
-            not_confirmed(run, entry, &msg!("sync-shown-as", state = &transaction.word));
-            return Ok(());
+            return Ok(Some(msg!("sync-shown-as", state = transaction.word)));
         }
         TransactionState::Failed | TransactionState::Canceled | TransactionState::Unknown => {}
     }
@@ -292,7 +284,7 @@ async fn confirm_reversal(
     if let (Some(operation), Ok(())) = (changed.await?, is_taken.await) {
         run.critical(subject(&operation), message);
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Returns the payment kind and the attempt of a transaction if the attempt counts as executed.
@@ -307,30 +299,21 @@ fn executed_as(operation: &Operation, transaction_id: &str) -> Option<(PaymentKi
 }
 
 /// Returns the transaction as HiPay shows it to the account that paid, else to the account whose
-/// list shows it: the technical account may have changed since.
+/// list shows it: the technical account may have changed since. The inner error is the reason for
+/// which HiPay does not show it.
 async fn confirmation(
-    context: &Context,
     ledger: &Ledger<'_>,
     (kind, account): (PaymentKind, u64),
     entry: &LedgerEntry,
-) -> Result<Option<Transaction>, CallError> {
-    let shown = context.hipay.transaction(kind, account, &entry.transaction_id).await?;
-    if shown.is_some() {
-        return Ok(shown);
+) -> Result<Result<Transaction, Message>, JobError> {
+    let hipay = &ledger.context.hipay;
+    let shown = match hipay.transaction(kind, account, &entry.transaction_id).await {
+        Ok(None) => hipay.transaction(ledger.kind(), entry.account, &entry.transaction_id).await,
+        other => other,
+    };
+    match shown {
+        Ok(shown) => Ok(shown.ok_or_else(|| msg!("sync-not-shown"))),
+        Err(error) if error.is_credentials() => Err(error.into()),
+        Err(error) => Ok(Err(Message::from(&error))),
     }
-    context.hipay.transaction(ledger.kind(), entry.account, &entry.transaction_id).await
-}
-
-/// Reports that the list shows a payment as executed after all, which HiPay does not confirm: the
-/// next check asks again.
-fn execution_not_confirmed(run: &BatchRun, entry: &LedgerEntry, why: &Message) {
-    run.fail(
-        Subject::default(),
-        msg!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error = why),
-    );
-}
-
-/// Reports that the list shows a payment as reversed, which HiPay does not confirm: the next check asks again.
-fn not_confirmed(run: &BatchRun, entry: &LedgerEntry, why: &Message) {
-    run.fail(Subject::default(), msg!("reversals-unconfirmed", transaction = &entry.transaction_id, error = why));
 }
