@@ -6,70 +6,105 @@ use crate::config::DocumentType;
 use crate::domain::vendor::{
     DocumentValidation, SentDocument, VendorProblem, Warning, is_sendable_content, is_sendable_file,
 };
-use crate::jobs::{BatchRun, Context, JobError};
+use crate::jobs::vendor::process::ShopRun;
+use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{DocumentOutcome, NewDocument};
-use crate::remote::mirakl::{Shop, ShopDocument};
+use crate::remote::mirakl::ShopDocument;
 use crate::store::{StoreError, View, Writer};
 
-/// Sends every document of a known type that HiPay does not have yet. A failure is a warning, and the others continue.
-pub(crate) async fn send(
-    context: &Context,
-    run: &BatchRun,
-    shop: &Shop,
-    hipay_id: u64,
-    documents: &[ShopDocument],
-    warnings: &mut Vec<Warning>,
-) -> Result<(), JobError> {
-    for document in documents {
-        let types = &context.config.hipay.document_types;
-        let Some(kind) = types.iter().find(|kind| kind.mirakl_type == document.document_type) else { continue };
-        if run.is_stopping() {
+impl ShopRun<'_> {
+    /// Sends every document of a known type that HiPay does not have yet. A failure is a warning, and the others
+    /// continue.
+    pub(crate) async fn send_documents(&mut self, hipay_id: u64, documents: &[ShopDocument]) -> Result<(), JobError> {
+        let types = &self.context.config.hipay.document_types;
+        for document in documents {
+            let Some(kind) = types.iter().find(|kind| kind.mirakl_type == document.document_type) else { continue };
+            if self.run.is_stopping() {
+                return Ok(());
+            }
+            self.send_document(hipay_id, kind, document, documents).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_document(
+        &mut self,
+        hipay_id: u64,
+        kind: &DocumentType,
+        document: &ShopDocument,
+        documents: &[ShopDocument],
+    ) -> Result<(), JobError> {
+        let (context, id) = (self.context, document.id);
+        let back = BackSide::of(kind, documents);
+        let was_sent = was_sent(context, id).await?;
+        if was_sent && !follows(context, kind, document, back, documents).await? {
             return Ok(());
         }
-        let back = BackSide::of(kind, documents);
-        let was_sent = was_sent(context, document.id).await?;
-        if was_sent && !follows(context, kind, document, back, documents).await? {
-            continue;
-        }
-        let about = |trouble, id: u64, message: String| Warning::new(trouble, message).about(id.to_string());
         if !is_sendable_file(&document.file_name) {
             // A file name often identifies a person: it stays out of messages and logs.
-            let message =
-                format!("document {}: its file is none that HiPay takes: jpg, jpeg, png, gif, pdf", document.id);
-            warnings.push(about(VendorProblem::DocumentFile, document.id, message));
-            continue;
+            let message = format!("document {id}: its file is none that HiPay takes: jpg, jpeg, png, gif, pdf");
+            self.warn_about(VendorProblem::DocumentFile, id.to_string(), message);
+            return Ok(());
         }
-        if let BackSide::Unusable(id) = back {
+        if let BackSide::Unusable(back) = back {
             let message = format!(
-                "document {id}: HiPay does not take the file of this back side (jpg, jpeg, png, gif, pdf); the front \
-                 side {} waits for it",
-                document.id
+                "document {back}: HiPay does not take the file of this back side (jpg, jpeg, png, gif, pdf); the front \
+                 side {id} waits for it"
             );
-            warnings.push(about(VendorProblem::DocumentBack, id, message));
-            continue;
+            self.warn_about(VendorProblem::DocumentBack, back.to_string(), message);
+            return Ok(());
         }
         match one(context, kind, hipay_id, document, back.file()).await {
             // HiPay still checks the front side that it has alone: the next run sends both.
-            Ok(DocumentAttempt::Answered(DocumentOutcome::WaitingAlready)) if was_sent => {}
+            Ok(DocumentAttempt::Answered(DocumentOutcome::WaitingAlready)) if was_sent => Ok(()),
             Ok(DocumentAttempt::Answered(outcome)) => {
-                run.count("documents sent");
-                let both = [Some(document), back.file()];
-                remember(context, shop.shop_id, kind, both.into_iter().flatten().cloned().collect(), outcome).await?;
+                self.run.count("documents sent");
+                let both = [Some(document), back.file()].into_iter().flatten().cloned().collect();
+                self.remember(kind.hipay_type, both, outcome.sentence(), None).await
             }
             Ok(DocumentAttempt::NoFile(id)) => {
                 let message = format!("document {id}: what Mirakl gives for it is no jpg, png, gif or pdf file");
-                warnings.push(about(VendorProblem::DocumentContent, id, message));
+                self.warn_about(VendorProblem::DocumentContent, id.to_string(), message);
+                Ok(())
             }
-            Err(error) if error.is_credentials() => return Err(error.into()),
             Err(error) => {
-                let warning =
-                    about(VendorProblem::DocumentNotSent, document.id, format!("document {}: {error}", document.id));
-                warnings.push(warning.because(&(&error).into(), error.refusal()));
+                let warning = Warning::new(VendorProblem::DocumentNotSent, format!("document {id}: {error}"));
+                self.warn_because(&error, warning.about(id.to_string()))
             }
         }
     }
-    Ok(())
+
+    /// Records that these documents were sent; `iban` is the one that a proof was sent with.
+    pub(crate) async fn remember(
+        &self,
+        hipay_type: u32,
+        documents: Vec<ShopDocument>,
+        message: &'static str,
+        iban: Option<String>,
+    ) -> Result<(), JobError> {
+        let (mirakl_id, sent_at) = (self.shop.shop_id, self.context.clock.now());
+        let kept = self.context.store.write(move |writer: &mut Writer<'_>| {
+            for document in documents {
+                writer.put(&SentDocument {
+                    document_id: document.id,
+                    mirakl_id,
+                    document_type: document.document_type,
+                    hipay_type,
+                    file_name: document.file_name,
+                    message: message.to_owned(),
+                    validation: DocumentValidation::default(),
+                    validation_message: String::new(),
+                    validation_as_of: None,
+                    iban: iban.clone(),
+                    sent_at,
+                    unknown: serde_json::Map::new(),
+                })?;
+            }
+            Ok::<_, StoreError>(())
+        });
+        Ok(kept.await?)
+    }
 }
 
 /// The back side that goes with a document.
@@ -160,34 +195,4 @@ async fn one(
 
 async fn was_sent(context: &Context, document_id: u64) -> Result<bool, JobError> {
     Ok(context.store.reading(move |reader| reader.get::<SentDocument>(&document_id)).await?.is_some())
-}
-
-async fn remember(
-    context: &Context,
-    mirakl_id: u64,
-    kind: &DocumentType,
-    documents: Vec<ShopDocument>,
-    outcome: DocumentOutcome,
-) -> Result<(), JobError> {
-    let (hipay_type, sent_at) = (kind.hipay_type, context.clock.now());
-    let kept = context.store.write(move |writer: &mut Writer<'_>| {
-        for document in documents {
-            writer.put(&SentDocument {
-                document_id: document.id,
-                mirakl_id,
-                document_type: document.document_type,
-                hipay_type,
-                file_name: document.file_name,
-                message: outcome.sentence().to_owned(),
-                validation: DocumentValidation::default(),
-                validation_message: String::new(),
-                validation_as_of: None,
-                iban: None,
-                sent_at,
-                unknown: serde_json::Map::new(),
-            })?;
-        }
-        Ok::<_, StoreError>(())
-    });
-    Ok(kept.await?)
 }

@@ -7,12 +7,10 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use crate::domain::vendor::{SentDocument, Vendor, VendorPart, VendorProblem, Warning, country_alpha2};
-use crate::jobs::vendor::bank;
-use crate::jobs::vendor::documents;
 use crate::jobs::vendor::mirakl_setup::{BANK_PROOF, read_setup};
-use crate::jobs::vendor::wallet;
 use crate::jobs::vendor::wallet_search::WalletSearch;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
+use crate::remote::CallError;
 use crate::remote::mirakl::{Shop, ShopDocument};
 use crate::store::{Query, StoreError, View, Writer};
 use crate::text::message::msg;
@@ -146,21 +144,22 @@ async fn one(
     if !shop.wants_hipay {
         return disable(context, run, known).await;
     }
-    let mut warnings = Vec::new();
     if known.as_ref().is_some_and(|known| !known.enabled) {
         run.count("enabled again");
     }
-    let hipay_id = wallet::settle(context, run, search, shop, known, &mut warnings).await?;
+    let mut shop_run = ShopRun { context, run, shop, warnings: Vec::new() };
+    let hipay_id = shop_run.settle_wallet(search, known).await?;
     if documents.is_none() {
         // Keeps it among those that the next run processes, whether the shop changes or not.
         let message = "its documents could not be listed in Mirakl; they and its bank details wait";
-        warnings.push(Warning::new(VendorProblem::DocumentsNotListed, message));
+        shop_run.warn(VendorProblem::DocumentsNotListed, message);
     }
     if let (Some(hipay_id), Some(documents)) = (hipay_id, documents) {
-        documents::send(context, run, shop, hipay_id, documents, &mut warnings).await?;
+        shop_run.send_documents(hipay_id, documents).await?;
         let proof = documents.iter().filter(|document| document.document_type == BANK_PROOF).max_by_key(|one| one.id);
-        bank::settle(context, run, shop, hipay_id, proof, &mut warnings).await?;
+        shop_run.settle_bank_details(hipay_id, proof).await?;
     }
+    let warnings = shop_run.warnings;
     let looked_at = looked_at(&warnings, hipay_id.is_some() && documents.is_some() && !run.is_stopping());
     let (subject, mirakl_id) = (Subject::shop(shop.shop_id), shop.shop_id);
     // A block that a person has made is for the vendor's page: nothing has failed.
@@ -173,6 +172,33 @@ async fn one(
         vendor.documents_sent = u32::try_from(sent).unwrap_or(u32::MAX);
     })
     .await
+}
+
+/// One shop during one run, and the problems found.
+pub(crate) struct ShopRun<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) run: &'a BatchRun,
+    pub(crate) shop: &'a Shop,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl ShopRun<'_> {
+    pub(crate) fn warn(&mut self, trouble: VendorProblem, message: impl Into<String>) {
+        self.warnings.push(Warning::new(trouble, message));
+    }
+
+    pub(crate) fn warn_about(&mut self, trouble: VendorProblem, about: impl Into<String>, message: impl Into<String>) {
+        self.warnings.push(Warning::new(trouble, message).about(about));
+    }
+
+    /// Turns a remote's error about the shop into a warning; refused credentials concern all shops.
+    pub(crate) fn warn_because(&mut self, error: &CallError, warning: Warning) -> Result<(), JobError> {
+        if error.is_credentials() {
+            return Err(error.clone().into());
+        }
+        self.warnings.push(warning.because(&error.into(), error.refusal()));
+        Ok(())
+    }
 }
 
 /// Returns the parts of a vendor that a run has checked completely: its findings replace all
