@@ -17,6 +17,7 @@ use crate::domain::vendor::{DocumentValidation, SentDocument, Vendor, VendorPart
 use crate::jobs::inbox::drain::{due, settle};
 use crate::jobs::inbox::wallet_notices::{self, Dealt, Line, OwnAccounts, Severity, hipay_message, quote, unreadable};
 use crate::jobs::vendor::bank::blocked_by_others;
+use crate::jobs::vendor::process::vendor;
 use crate::jobs::{Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::BankStatus;
@@ -211,7 +212,7 @@ async fn bank_details(
     notice: WalletNotice,
     validated: bool,
 ) -> Result<bool, JobError> {
-    let known = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+    let known = vendor(context, mirakl_id).await?;
     let now = context.clock.now();
     let Some(vendor) = known.filter(|vendor| !is_late(notice.at, vendor.bank_as_of, now)) else {
         return settle(context, id, move |_, one, _| {

@@ -7,15 +7,13 @@ use jiff::Timestamp;
 
 use crate::domain::operation::Operation;
 use crate::domain::vendor::Vendor;
+use crate::jobs::payout::due;
 use crate::jobs::vendor::mirakl_setup::read_setup;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::mirakl::Shop;
-use crate::store::{StoreError, View, Writer};
+use crate::store::{StoreError, StoreReader, View, Writer};
 use crate::text::message::msg;
-
-/// Number of operations read from the store at once.
-const SLICE: usize = 100;
 
 /// Upper bound on the readings of a shop whose vendor changes during a reading.
 const MAX_READINGS: u32 = 5;
@@ -23,15 +21,11 @@ const MAX_READINGS: u32 = 5;
 /// Reads the shops of these operations, and updates their vendors from Mirakl. Returns the shops whose state could not
 /// be read: they are not paid in this run. Nothing is sent if Mirakl cannot be asked.
 pub(crate) async fn read(context: &Context, run: &BatchRun, operations: &[u64]) -> Result<BTreeSet<u64>, JobError> {
-    let mut shops = BTreeSet::new();
-    for slice in operations.chunks(SLICE) {
-        let slice = slice.to_vec();
-        let found = context.store.reading(move |reader| {
-            let shops = slice.iter().filter_map(|id| reader.get::<Operation>(id).ok().flatten());
-            Ok(shops.map(|operation| operation.mirakl_id).collect::<Vec<_>>())
-        });
-        shops.extend(found.await?);
-    }
+    let shop_of = |reader: &StoreReader<'_>, id: u64| {
+        let operation = reader.get::<Operation>(&id).ok().flatten();
+        Ok(operation.map(|operation| operation.mirakl_id))
+    };
+    let shops: BTreeSet<u64> = due::read_each(context, operations, shop_of).await?.into_iter().collect();
     let (mut unread, mut ahead) = (BTreeSet::new(), shops.into_iter().collect::<Vec<u64>>());
     for _ in 0..MAX_READINGS {
         if ahead.is_empty() {

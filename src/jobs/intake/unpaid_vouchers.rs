@@ -13,11 +13,8 @@ use crate::jobs::payout::due;
 use crate::jobs::payout::pay::subject;
 use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::CallError;
-use crate::store::{StoreError, View, Writer};
+use crate::store::{StoreError, StoreReader, View, Writer};
 use crate::text::message::{Message, msg};
-
-/// Number of operations read from the store at once.
-const SLICE: usize = 500;
 
 /// Statuses of operations whose transfer is sent or repeated.
 const UNPAID: [Status; 5] = [
@@ -32,20 +29,12 @@ const UNPAID: [Status; 5] = [
 /// paid unchanged. Nothing is sent if Mirakl cannot be asked.
 pub(crate) async fn read_again(context: &Context, run: &BatchRun) -> Result<(), JobError> {
     let ids = due::ids(context, &UNPAID).await?;
-    let mut records: BTreeMap<(String, u64, String), VoucherRecord> = BTreeMap::new();
-    for slice in ids.chunks(SLICE) {
-        let slice = slice.to_vec();
-        let found = context.store.reading(move |reader| {
-            let mut found = Vec::new();
-            for id in slice {
-                if let Ok(Some(operation)) = reader.get::<Operation>(&id) {
-                    found.extend(record_of(reader, &operation)?);
-                }
-            }
-            Ok(found)
-        });
-        records.extend(found.await?.into_iter().map(|record| (record.voucher.key(), record)));
-    }
+    let read = |reader: &StoreReader<'_>, id: u64| match reader.get::<Operation>(&id) {
+        Ok(Some(operation)) => record_of(reader, &operation),
+        Ok(None) | Err(_) => Ok(None),
+    };
+    let found = due::read_each(context, &ids, read).await?;
+    let records: BTreeMap<_, _> = found.into_iter().map(|record| (record.voucher.key(), record)).collect();
     if records.is_empty() {
         return Ok(());
     }

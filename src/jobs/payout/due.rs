@@ -12,6 +12,9 @@ use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::platform::telemetry;
 use crate::store::{Query, StoreError, StoreReader, View};
 
+/// Number of operations read from the store at once.
+const SLICE: usize = 500;
+
 /// Returns the numbers of all operations in `statuses`, in the order of the statuses, the oldest
 /// cycle first. Held ones are left out, except those that are held until the ledger can be read.
 pub(crate) async fn ids(context: &Context, statuses: &[Status]) -> Result<Vec<u64>, StoreError> {
@@ -53,6 +56,24 @@ pub(crate) async fn before(context: &Context, statuses: &[Status], before: Times
     }
     found.sort_unstable();
     Ok(found.into_iter().map(|(_, id)| id).collect())
+}
+
+/// Reads something of each of the operations, in slices, so that no read stays open for long.
+pub(crate) async fn read_each<T: Send + 'static>(
+    context: &Context,
+    ids: &[u64],
+    read: impl Fn(&StoreReader<'_>, u64) -> Result<Option<T>, StoreError> + Copy + Send + 'static,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    for slice in ids.chunks(SLICE) {
+        let slice = slice.to_vec();
+        let part = context.store.reading(move |reader| {
+            let part = slice.into_iter().filter_map(|id| read(reader, id).transpose());
+            part.collect::<Result<Vec<T>, StoreError>>()
+        });
+        found.extend(part.await?);
+    }
+    Ok(found)
 }
 
 /// Does `work` on each of the operations, many at once, and records each result in `run`.

@@ -13,6 +13,7 @@ use crate::jobs::ledger::{self, Ledger};
 use crate::jobs::payout::funds::{AccountFunds, Reserved};
 use crate::jobs::payout::labels;
 use crate::jobs::payout::outcome::{self, AmendedRequest, FoundTransaction};
+use crate::jobs::vendor::process::vendor;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::{ActingOn, Transaction};
 use crate::remote::{CallError, Rejection};
@@ -96,7 +97,7 @@ impl Paying<'_> {
     /// Advances the payment as far as possible. Only what concerns the whole batch is an error.
     pub(crate) async fn pay(&self, operation: Operation) -> Result<(), JobError> {
         let kind = self.kind;
-        let vendor = self.vendor(operation.mirakl_id).await?;
+        let vendor = vendor(self.context, operation.mirakl_id).await?;
         let remembered = self.is_within_memory(&operation, vendor.as_ref());
         let mut operation = operation;
         let first = operation
@@ -242,11 +243,6 @@ impl Paying<'_> {
     fn base(&self, operation: &Operation) -> String {
         let computed = operation.base_reference(self.kind, &marketplace(&self.context.config));
         operation.payment(self.kind).base(&computed).to_owned()
-    }
-
-    async fn vendor(&self, mirakl_id: u64) -> Result<Option<Vendor>, StoreError> {
-        use crate::store::View;
-        self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await
     }
 
     /// Decides by HiPay's ledger whether a payment that this store may not remember was made.
@@ -831,7 +827,7 @@ impl Paying<'_> {
         if operation.beneficiary == Beneficiary::Operator {
             return Ok(same(&self.context.config.operator_account.email));
         }
-        let vendor = self.vendor(operation.mirakl_id).await.map_err(|error| CallError::unknown(&error))?;
+        let vendor = vendor(self.context, operation.mirakl_id).await.map_err(|error| CallError::unknown(&error))?;
         // The logins are those of the vendor's present wallet.
         let vendor = vendor.filter(|vendor| vendor.hipay_id == Some(account(operation)));
         Ok(vendor.is_some_and(|vendor| vendor.logins().iter().any(|known| same(known))))

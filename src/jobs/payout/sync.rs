@@ -57,20 +57,16 @@ async fn list(
     (ledger, memory): (&Ledger<'_>, Timestamp),
     ids: &[u64],
 ) -> Result<Option<Timestamp>, JobError> {
-    let (mut number, mut oldest) = (0_usize, context.clock.now());
-    for slice in ids.chunks(500) {
-        let slice = slice.to_vec();
-        let read = move |reader: &StoreReader<'_>| {
-            let operations = slice.iter().filter_map(|id| reader.get::<Operation>(id).transpose());
-            Ok(operations.flatten().filter_map(|operation| requested_at(&operation)).collect::<Vec<_>>())
-        };
-        let requested = context.store.reading(read).await?;
-        number = number.saturating_add(requested.len());
-        oldest = requested.into_iter().fold(oldest, Timestamp::min);
-    }
-    if number < MIN_LISTED {
+    let now = context.clock.now();
+    let read = |reader: &StoreReader<'_>, id: u64| {
+        let operation = reader.get::<Operation>(&id).ok().flatten();
+        Ok(operation.and_then(|operation| requested_at(&operation)))
+    };
+    let requested = due::read_each(context, ids, read).await?;
+    if requested.len() < MIN_LISTED {
         return Ok(None);
     }
+    let oldest = requested.into_iter().fold(now, Timestamp::min);
     let asked_at = context.clock.now();
     match ledger.read_since(oldest).await {
         Ok(()) => {

@@ -7,7 +7,6 @@ use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::operation::{Hold, Operation, OperationEvent, PaymentKind, Status};
-use crate::domain::vendor::Vendor;
 use crate::jobs::binding::remembers_since;
 use crate::jobs::intake::fresh_shops;
 use crate::jobs::intake::unpaid_vouchers;
@@ -16,9 +15,10 @@ use crate::jobs::payout::due;
 use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome;
 use crate::jobs::payout::pay::{Paying, subject};
+use crate::jobs::vendor::process::vendor;
 use crate::jobs::{BatchRun, Context, JobError};
 use crate::remote::hipay::ActingOn;
-use crate::store::{StoreError, View};
+use crate::store::StoreError;
 use crate::text::message::{Message, msg};
 
 /// Time since the cycle after which an operation is paid before anything newer (rules, section 3).
@@ -110,8 +110,7 @@ async fn may_be_sent(context: &Context, run: &BatchRun, operation: &Operation) -
 
 /// Returns the reason for which the voucher's vendor must not be paid; `None` if it is known and wants to be paid.
 async fn not_to_be_paid(context: &Context, mirakl_id: u64) -> Result<Option<Message>, JobError> {
-    let vendor = context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
-    Ok(match vendor {
+    Ok(match vendor(context, mirakl_id).await? {
         Some(vendor) if vendor.gone => Some(msg!("obstacle-gone")),
         Some(vendor) if vendor.enabled => None,
         Some(_) | None => Some(msg!("obstacle-unknown-or-disabled")),

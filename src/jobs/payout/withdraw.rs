@@ -9,7 +9,6 @@ use tokio::sync::OnceCell;
 use jiff::Timestamp;
 
 use crate::domain::operation::{Beneficiary, Operation, OperationEvent, PaymentKind, Status, Unready};
-use crate::domain::vendor::Vendor;
 use crate::jobs::binding::remembers_since;
 use crate::jobs::intake::fresh_shops;
 use crate::jobs::ledger::Ledger;
@@ -17,9 +16,10 @@ use crate::jobs::payout::due;
 use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome;
 use crate::jobs::payout::pay::{Paying, subject};
+use crate::jobs::vendor::process::vendor;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::{Account, ActingOn};
-use crate::store::View;
+use crate::store::{StoreReader, View};
 use crate::text::message::{Message, msg};
 
 /// Withdraws what is payable. One wallet's operations are processed in sequence, so that its
@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobErro
     run.stage("withdrawals", ids.len());
     let unread = fresh_shops::read(context, run, &ids).await?;
     let unread = &unread;
-    let wallets = by_wallet(context, run, ids).await?;
+    let wallets = by_wallet(context, run, &ids).await?;
     let memory = remembers_since(context).await?;
     stream::iter(wallets)
         .for_each_concurrent(context.concurrency(), |(hipay_id, ids)| async move {
@@ -62,95 +62,39 @@ pub(crate) async fn run(context: &Context, run: &BatchRun) -> Result<(), JobErro
 }
 
 /// Groups the operations by wallet in their order, the wallets in the order of their first one.
-async fn by_wallet(context: &Context, run: &BatchRun, ids: Vec<u64>) -> Result<Vec<(u64, Vec<u64>)>, JobError> {
+async fn by_wallet(context: &Context, run: &BatchRun, ids: &[u64]) -> Result<Vec<(u64, Vec<u64>)>, JobError> {
     let mut wallets: Vec<(u64, Vec<u64>)> = Vec::new();
     let mut places: HashMap<u64, usize> = HashMap::new();
-    for slice in ids.chunks(500) {
-        let slice = slice.to_vec();
-        let operations = context
-            .store
-            .reading(move |reader| Ok(slice.iter().map(|id| reader.get::<Operation>(id)).collect::<Vec<_>>()))
-            .await?;
-        for operation in operations {
-            let operation = match operation {
-                Ok(Some(operation)) => operation,
-                Ok(None) => continue,
-                Err(error) => {
-                    run.settle(Subject::default(), Err(error.into()));
-                    continue;
-                }
-            };
-            let place = *places.entry(operation.recipient_hipay_id).or_insert_with(|| {
-                wallets.push((operation.recipient_hipay_id, Vec::new()));
-                wallets.len().saturating_sub(1)
-            });
-            if let Some((_, ids)) = wallets.get_mut(place) {
-                ids.push(operation.id);
+    let wallet_of = |reader: &StoreReader<'_>, id: u64| {
+        let operation = reader.get::<Operation>(&id).transpose();
+        Ok(operation.map(|operation| operation.map(|operation| (operation.recipient_hipay_id, id))))
+    };
+    for found in due::read_each(context, ids, wallet_of).await? {
+        let (hipay_id, id) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                run.settle(Subject::default(), Err(error.into()));
+                continue;
             }
+        };
+        let place = *places.entry(hipay_id).or_insert_with(|| {
+            wallets.push((hipay_id, Vec::new()));
+            wallets.len().saturating_sub(1)
+        });
+        if let Some((_, ids)) = wallets.get_mut(place) {
+            ids.push(id);
         }
     }
     Ok(wallets)
 }
 
-/// A reason for which a withdrawal is not sent.
-struct WithdrawalBlock {
-    event: OperationEvent,
-    /// The condition that is not met, if it concerns the wallet.
-    unready: Option<Unready>,
-    /// Word for the counts.
-    word: &'static str,
-    /// The message to people.
-    message: fn() -> Message,
+/// A reason for which a withdrawal is not sent, with the message to people.
+enum WithdrawalBlock {
+    /// A condition of the wallet that is not met.
+    Unready(Unready, Message),
+    /// Another event, with its word for the counts.
+    Event(OperationEvent, &'static str, Message),
 }
-
-const DISABLED: WithdrawalBlock = WithdrawalBlock {
-    event: OperationEvent::VendorDisabled,
-    unready: None,
-    word: "vendor disabled",
-    message: || msg!("obstacle-disabled"),
-};
-
-const GONE: WithdrawalBlock = WithdrawalBlock {
-    event: OperationEvent::VendorDisabled,
-    unready: None,
-    word: "shop gone",
-    message: || msg!("obstacle-gone"),
-};
-
-const NO_WALLET: WithdrawalBlock = WithdrawalBlock {
-    event: OperationEvent::AccountNotReady,
-    unready: Some(Unready::WalletUnknown),
-    word: "wallet not ready",
-    message: || msg!("obstacle-no-wallet"),
-};
-
-const OTHER_WALLET: WithdrawalBlock = WithdrawalBlock {
-    event: OperationEvent::AccountNotReady,
-    unready: Some(Unready::OtherWallet),
-    word: "wallet not ready",
-    message: || msg!("obstacle-other-wallet"),
-};
-
-const NOT_IDENTIFIED: WithdrawalBlock = WithdrawalBlock {
-    event: OperationEvent::AccountNotReady,
-    unready: Some(Unready::NotIdentified),
-    word: "wallet not ready",
-    message: || msg!("obstacle-not-identified"),
-};
-
-const BLOCKED: WithdrawalBlock = WithdrawalBlock {
-    event: OperationEvent::PaymentBlocked,
-    unready: None,
-    word: "payment blocked",
-    message: || msg!("obstacle-blocked"),
-};
-
-const NO_BANK_DETAILS: WithdrawalBlock = WithdrawalBlock {
-    event: OperationEvent::AccountNotReady,
-    unready: Some(Unready::BankDetailsNotValidated),
-    word: "wallet not ready",
-    message: || msg!("obstacle-no-bank-details"),
-};
 
 /// One wallet during one run: HiPay's data about it is read once, when it is first needed.
 struct WalletRun<'a> {
@@ -165,23 +109,23 @@ struct WalletRun<'a> {
 
 impl WalletRun<'_> {
     async fn withdraw(&self, operation: Operation) -> Result<(), JobError> {
-        let obstacle = self.withdrawal_block(&operation).await?;
-        let may_send = obstacle.is_none();
-        if let Some(obstacle) = obstacle {
-            self.run.count_amount(obstacle.word, operation.amount);
-            let message = (obstacle.message)();
-            if obstacle.event == OperationEvent::AccountNotReady {
+        let block = self.withdrawal_block(&operation).await?;
+        let may_send = block.is_none();
+        match block {
+            Some(WithdrawalBlock::Unready(why, message)) => {
+                self.run.count_amount("wallet not ready", operation.amount);
                 self.run.hold_back(subject(&operation), message.clone());
-            } else {
+                outcome::record_unready(self.context, operation.id, why, message).await?;
+            }
+            Some(WithdrawalBlock::Event(event, word, message)) => {
+                self.run.count_amount(word, operation.amount);
                 self.run.warn(&subject(&operation), msg!("not-withdrawn", reason = &message));
+                outcome::apply_event(self.context, operation.id, event, message).await?;
             }
-            match obstacle.unready {
-                Some(why) => outcome::record_unready(self.context, operation.id, why, message).await?,
-                None => outcome::apply_event(self.context, operation.id, obstacle.event, message).await?,
-            }
-            if operation.status != Status::WithdrawSending {
-                return Ok(());
-            }
+            None => {}
+        }
+        if !may_send && operation.status != Status::WithdrawSending {
+            return Ok(());
         }
         let kind = PaymentKind::Withdrawal;
         let Self { context, run, funds, ledger, memory, .. } = self;
@@ -189,26 +133,32 @@ impl WalletRun<'_> {
     }
 
     /// Returns the first check that fails, in the order of the rules.
-    async fn withdrawal_block(&self, operation: &Operation) -> Result<Option<&'static WithdrawalBlock>, JobError> {
-        let mirakl_id = operation.mirakl_id;
-        let vendor = self.context.store.reading(move |reader| reader.get::<Vendor>(&mirakl_id)).await?;
+    async fn withdrawal_block(&self, operation: &Operation) -> Result<Option<WithdrawalBlock>, JobError> {
+        let unready = |why, message| Ok(Some(WithdrawalBlock::Unready(why, message)));
+        let event = |event, word, message| Ok(Some(WithdrawalBlock::Event(event, word, message)));
+        let vendor = vendor(self.context, operation.mirakl_id).await?;
         if vendor.as_ref().is_some_and(|vendor| vendor.gone) {
-            return Ok(Some(&GONE));
+            return event(OperationEvent::VendorDisabled, "shop gone", msg!("obstacle-gone"));
         }
         let Some(vendor) = vendor.filter(|vendor| vendor.enabled) else {
-            return Ok(Some(&DISABLED));
+            return event(OperationEvent::VendorDisabled, "vendor disabled", msg!("obstacle-disabled"));
         };
-        let Some(account) = self.account().await? else { return Ok(Some(&NO_WALLET)) };
+        let Some(account) = self.account().await? else {
+            return unready(Unready::WalletUnknown, msg!("obstacle-no-wallet"));
+        };
         if account.hipay_id != self.hipay_id {
-            return Ok(Some(&OTHER_WALLET));
+            return unready(Unready::OtherWallet, msg!("obstacle-other-wallet"));
         }
         if !account.identified {
-            return Ok(Some(&NOT_IDENTIFIED));
+            return unready(Unready::NotIdentified, msg!("obstacle-not-identified"));
         }
         if vendor.payment_blocked && operation.beneficiary == Beneficiary::Vendor {
-            return Ok(Some(&BLOCKED));
+            return event(OperationEvent::PaymentBlocked, "payment blocked", msg!("obstacle-blocked"));
         }
-        Ok((!account.bank_details_validated).then_some(&NO_BANK_DETAILS))
+        if !account.bank_details_validated {
+            return unready(Unready::BankDetailsNotValidated, msg!("obstacle-no-bank-details"));
+        }
+        Ok(None)
     }
 
     async fn account(&self) -> Result<&Option<Account>, JobError> {
