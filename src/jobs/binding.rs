@@ -291,7 +291,7 @@ async fn check_clock(context: &Context, began: Timestamp) -> Result<Timestamp, S
         if theirs.is_some() {
             found.checked = Some((began, memories));
             if corrected > began {
-                found.rewound_at = Some(found.rewound_at.map_or(corrected, |known| known.max(corrected)));
+                found.rewound_at = found.rewound_at.max(Some(corrected));
             }
             writer.put_document(DOCUMENT, &found)?;
         }
@@ -307,7 +307,7 @@ pub(crate) async fn forget_before_now(context: &Context) -> Result<(), StoreErro
     let now = context.hipay.no_earlier_than_theirs(context.clock.now());
     let noted = context.store.write(move |writer: &mut Writer<'_>| {
         let Some(mut found) = writer.get_document::<StoredBinding>(DOCUMENT)? else { return Ok(()) };
-        found.rewound_at = Some(found.rewound_at.map_or(now, |known| known.max(now)));
+        found.rewound_at = found.rewound_at.max(Some(now));
         writer.put_document(DOCUMENT, &found)
     });
     noted.await
@@ -315,8 +315,8 @@ pub(crate) async fn forget_before_now(context: &Context) -> Result<(), StoreErro
 
 /// Returns every marketplace id that payments of this store carry or carried.
 pub(crate) async fn marketplaces(context: &Context) -> Result<Vec<String>, StoreError> {
-    let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
-    Ok(former.into_iter().map(|binding| binding.marketplace).chain([marketplace(&context.config)]).collect())
+    let former = former_bindings(context).await?.into_iter().map(|binding| binding.marketplace);
+    Ok(former.chain([marketplace(&context.config)]).collect())
 }
 
 /// Returns the time since which this installation is responsible for paying.
@@ -326,15 +326,18 @@ pub(crate) async fn responsible_since(context: &Context) -> Result<Timestamp, St
 
 /// Returns every account that was the operator's under this store, the present one last.
 pub(crate) async fn operator_accounts(context: &Context) -> Result<Vec<u64>, StoreError> {
-    let former = stored(context).await?.map(|known| known.former).unwrap_or_default();
-    let accounts = former.into_iter().map(|binding| binding.operator_account).filter(|account| *account != 0);
-    Ok(accounts.chain([context.config.operator_account.hipay_id]).collect())
+    let former = former_bindings(context).await?.into_iter().map(|binding| binding.operator_account);
+    Ok(former.filter(|account| *account != 0).chain([context.config.operator_account.hipay_id]).collect())
 }
 
 /// Returns the marketplace's id in payment references.
 pub(crate) fn marketplace(config: &Config) -> String {
     let technical = || config.technical_account.hipay_id.to_string();
     config.hipay.technical_marketplace_id.clone().unwrap_or_else(technical)
+}
+
+async fn former_bindings(context: &Context) -> Result<Vec<Binding>, StoreError> {
+    Ok(stored(context).await?.map(|known| known.former).unwrap_or_default())
 }
 
 async fn stored(context: &Context) -> Result<Option<StoredBinding>, StoreError> {

@@ -80,11 +80,12 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     if others > 0 {
         parts.push(reason("other failures", others, ""));
     }
+    let reasons_joined = parts.into_iter().reduce(|first, second| msg!("reasons-joined", first, second));
     let message = msg!(
         "batch-not-moved",
         number = counted.max(record.failed),
         total = record.total,
-        reasons = joined(parts),
+        reasons = reasons_joined.unwrap_or_default(),
         batch = record.id
     );
     let troubles = &context.troubles;
@@ -109,12 +110,9 @@ fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>
     if record.state() == BatchState::Interrupted || record.unanswered > 0 {
         return;
     }
-    let asks_mirakl = !is_about_money(record);
-    let asked_hipay = is_about_money(record) && record.due() > 0;
-    if asks_mirakl {
+    if !is_about_money(record) {
         context.troubles.resolve(trouble::MIRAKL, noticed);
-    }
-    if asked_hipay {
+    } else if record.due() > 0 {
         context.troubles.resolve(trouble::HIPAY, noticed);
         context.troubles.resolve(trouble::CREDENTIALS, noticed);
     }
@@ -124,11 +122,6 @@ fn resolve_remotes(context: &Context, record: &BatchRecord, noticed: Noticed<'_>
 fn reason(word: &str, number: u64, sums: &str) -> Message {
     let id = format!("unmoved-{}", word.replace(' ', "-"));
     Message::new(&id, [("number", number.into()), ("sums", Message::quoting(sums).into())])
-}
-
-fn joined(parts: Vec<Message>) -> Message {
-    let both = |first: Message, second: Message| msg!("reasons-joined", first, second);
-    parts.into_iter().reduce(both).unwrap_or_default()
 }
 
 /// Returns the key of the trouble of a batch with failures.

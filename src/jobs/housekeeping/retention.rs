@@ -86,11 +86,7 @@ async fn remove_before<R: Record<Key = String>>(
         let slice = context.store.write(move |writer| {
             let old = writer.keys(&Query::group(index, ()).to(before).limit(SLICE).after(after))?;
             for key in &old.keys {
-                match writer.delete::<R>(key) {
-                    Ok(_) => {}
-                    Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
-                    Err(error) => return Err(error),
-                }
+                readable(writer.delete::<R>(key).map(Some))?;
             }
             Ok(old.next)
         });
@@ -114,15 +110,10 @@ fn erase_payments(writer: &mut Writer<'_>, before: Timestamp, now: Timestamp) ->
     let due = writer.keys(&Query::group(CustomerPayment::PERSONAL, ()).to(before).limit(SLICE))?;
     let mut erased = 0;
     for key in due.keys {
-        match writer.get::<CustomerPayment>(&key) {
-            Ok(Some(mut payment)) => {
-                payment.erase_personal(now);
-                writer.put(&payment)?;
-                erased += 1;
-            }
-            Ok(None) => {}
-            Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
-            Err(error) => return Err(error),
+        if let Some(mut payment) = readable(writer.get::<CustomerPayment>(&key))? {
+            payment.erase_personal(now);
+            writer.put(&payment)?;
+            erased += 1;
         }
     }
     Ok((erased > 0).then_some(erased))
@@ -167,30 +158,23 @@ fn empty_slice(
     let slice = writer.keys(&Query::<Notification, _>::all().from(from).limit(SLICE))?;
     let (mut emptied, mut more) = (0, slice.next.is_some());
     for id in slice.keys {
-        match writer.get::<Notification>(&id) {
-            Ok(Some(one)) if one.received_at >= before => {
+        if let Some(mut one) = readable(writer.get::<Notification>(&id))? {
+            if one.received_at >= before {
                 more = false;
                 break;
             }
-            Ok(Some(mut one)) => {
-                let is_meant = match bodies {
-                    Bodies::All => true,
-                    Bodies::Customers => {
-                        matches!(one.kind, NotificationKind::Payment | NotificationKind::Settlement)
-                    }
-                };
-                if is_meant && one.state.is_open() {
-                    // An open notification keeps its body.
-                    walk.passed_open = true;
-                } else if is_meant && !one.body.is_empty() {
-                    one.body.clear();
-                    writer.put(&one)?;
-                    emptied += 1;
-                }
+            let is_meant = match bodies {
+                Bodies::All => true,
+                Bodies::Customers => matches!(one.kind, NotificationKind::Payment | NotificationKind::Settlement),
+            };
+            if is_meant && one.state.is_open() {
+                // An open notification keeps its body.
+                walk.passed_open = true;
+            } else if is_meant && !one.body.is_empty() {
+                one.body.clear();
+                writer.put(&one)?;
+                emptied += 1;
             }
-            Ok(None) => {}
-            Err(error @ StoreError::Unreadable { .. }) => unreadable(&error),
-            Err(error) => return Err(error),
         }
         walk.at = Some(id);
         if !walk.passed_open {
@@ -203,6 +187,11 @@ fn empty_slice(
     Ok((emptied, more.then_some(walk)))
 }
 
-fn unreadable(error: &StoreError) {
-    tracing::error!(action = "retention", "{error}; it is left as it is");
+/// Reports a record that cannot be read, and leaves it out.
+fn readable<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    if let Err(error @ StoreError::Unreadable { .. }) = &found {
+        tracing::error!(action = "retention", "{error}; it is left as it is");
+        return Ok(None);
+    }
+    found
 }

@@ -20,10 +20,8 @@ pub async fn choose_for_voucher(
         return Err(JobError::Refused(msg!("voucher-no-reason")));
     }
     let chosen = context.store.write(move |writer: &mut Writer<'_>| {
-        let Some(key) = VoucherRecord::key_of(&id) else {
-            return Err(JobError::Refused(msg!("voucher-none", voucher = id)));
-        };
-        let Some(mut record) = writer.get::<VoucherRecord>(&key)? else {
+        let known = VoucherRecord::key_of(&id).map(|key| writer.get::<VoucherRecord>(&key)).transpose()?;
+        let Some(mut record) = known.flatten() else {
             return Err(JobError::Refused(msg!("voucher-none", voucher = id)));
         };
         apply(&mut record, choice)?;

@@ -250,22 +250,21 @@ fn due_kind(operation: &Operation) -> PaymentKind {
 /// Reads the transaction at HiPay, which has to show a payment.
 async fn shown_payment(context: &Context, operation: &Operation, id: &str) -> Result<ShownPayment, JobError> {
     let (kind, wallet, id) = (due_kind(operation), operation.recipient_hipay_id, id.trim().to_owned());
-    let refused = |why: Message| JobError::Refused(why);
     let unreachable = |error: CallError| JobError::Remote(msg!("choice-not-asked", transaction = &id, error = &error));
     let asked_at = context.clock.now();
     let found = context.hipay.transaction(kind, wallet, &id).await.map_err(unreachable)?;
     let as_of = context.hipay.as_of(asked_at);
     let transaction = found.filter(|transaction| transaction.transaction_id == id);
     let Some(transaction) = transaction else {
-        return Err(refused(msg!("choice-no-transaction", kind, transaction = id)));
+        return Err(JobError::Refused(msg!("choice-no-transaction", kind, transaction = id)));
     };
     if transaction.state.is_ended() {
-        return Err(refused(msg!("choice-not-executed", transaction = id, state = &transaction.word)));
+        return Err(JobError::Refused(msg!("choice-not-executed", transaction = id, state = &transaction.word)));
     }
     let same_currency = |shown: &Amount| shown.currency() == operation.amount.currency();
     if !transaction.amount.as_ref().is_some_and(|shown| shown.is_positive() && same_currency(shown)) {
         let currency = operation.amount.currency().code();
-        return Err(refused(msg!("choice-no-amount", transaction = id, currency)));
+        return Err(JobError::Refused(msg!("choice-no-amount", transaction = id, currency)));
     }
     let owner = async |login: &str| -> Result<Option<u64>, JobError> {
         if login.is_empty() {
@@ -282,7 +281,7 @@ async fn shown_payment(context: &Context, operation: &Operation, id: &str) -> Re
     let recipient = owner(&transaction.recipient_email).await?;
     let account = if kind == PaymentKind::Transfer { recipient.unwrap_or(wallet) } else { wallet };
     if issuer.is_some_and(|issuer| issuer != payer) || (kind == PaymentKind::Transfer && account == payer) {
-        return Err(refused(msg!("choice-other-account", kind, transaction = id)));
+        return Err(JobError::Refused(msg!("choice-other-account", kind, transaction = id)));
     }
     Ok(ShownPayment { kind, account, transaction, as_of })
 }

@@ -61,8 +61,8 @@ pub(crate) async fn apply_event(
     id: u64,
     event: OperationEvent,
     message: Message,
-) -> Result<(), StoreError> {
-    update(context, id, move |operation, now| operation.apply_event(event, &message, now).is_ok()).await.map(drop)
+) -> Result<Option<Operation>, StoreError> {
+    update(context, id, move |operation, now| operation.apply_event(event, &message, now).is_ok()).await
 }
 
 /// Records that a payment is not sent because an account is not ready for it, with the reason.
@@ -71,8 +71,29 @@ pub(crate) async fn record_unready(
     id: u64,
     why: Unready,
     message: Message,
-) -> Result<(), StoreError> {
-    update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await.map(drop)
+) -> Result<Option<Operation>, StoreError> {
+    update(context, id, move |operation, now| operation.not_ready(why, &message, now).is_ok()).await
+}
+
+/// Creates an attempt without labels, with an unknown outcome.
+pub(crate) fn new_attempt(number: u32, reference: String, amount: Amount, account: u64, now: Timestamp) -> Attempt {
+    Attempt {
+        number,
+        reference,
+        amount,
+        account,
+        public_label: String::new(),
+        private_label: String::new(),
+        intended_at: now,
+        state: AttemptState::Sending,
+        transaction_id: None,
+        transaction_status: None,
+        as_of: None,
+        message: Message::none(),
+        refusal: None,
+        updated_at: now,
+        unknown: Map::new(),
+    }
 }
 
 /// Commits the intent: `attempt` with everything that its request carries, and the paying account's balance. Returns
@@ -183,7 +204,7 @@ pub(crate) async fn record_accepted(
     kind: PaymentKind,
     reference: String,
     transaction_id: String,
-) -> Result<(), StoreError> {
+) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
         let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
         if attempt.state != AttemptState::Sending {
@@ -199,7 +220,6 @@ pub(crate) async fn record_accepted(
         true
     })
     .await
-    .map(drop)
 }
 
 /// Records that HiPay refused the attempt and does not know its reference.
@@ -210,7 +230,7 @@ pub(crate) async fn refused(
     reference: String,
     rejection: Rejection,
     for_funds: bool,
-) -> Result<(), StoreError> {
+) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
         let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
         if attempt.state != AttemptState::Sending {
@@ -225,7 +245,6 @@ pub(crate) async fn refused(
         true
     })
     .await
-    .map(drop)
 }
 
 /// Records that the attempt that was last sent at `sent_at` never reached HiPay: its reference is
@@ -260,7 +279,7 @@ pub(crate) async fn record_unknown(
     kind: PaymentKind,
     message: Message,
     refusal: Option<Refusal>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
         if operation.message == message.text() {
             return false;
@@ -275,7 +294,6 @@ pub(crate) async fn record_unknown(
         true
     })
     .await
-    .map(drop)
 }
 
 /// Holds the operation until a person has looked at it; `candidates` are the transactions to look at.
@@ -285,7 +303,7 @@ pub(crate) async fn hold(
     why: Hold,
     reason: Message,
     candidates: Vec<String>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
         // A hold that ends by itself does not replace one that does not.
         let stays = operation.held.is_some() && operation.held_for != Some(why) && why == Hold::LedgerUnread;
@@ -305,7 +323,6 @@ pub(crate) async fn hold(
         !stays
     })
     .await
-    .map(drop)
 }
 
 /// Holds the operation because HiPay shows the ended attempt with `reference` with the unknown
@@ -316,7 +333,7 @@ pub(crate) async fn hold_for_word(
     kind: PaymentKind,
     (reference, word): (String, String),
     reason: Message,
-) -> Result<(), StoreError> {
+) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
         operation.hold(Hold::OutcomeUnknown, &reason, now);
         if let Some(attempt) = attempt_mut(operation, kind, &reference) {
@@ -325,7 +342,6 @@ pub(crate) async fn hold_for_word(
         true
     })
     .await
-    .map(drop)
 }
 
 /// Holds the operation because HiPay no longer shows a payment that it had accepted.
@@ -334,7 +350,7 @@ pub(crate) async fn hold_vanished(
     id: u64,
     kind: PaymentKind,
     reason: Message,
-) -> Result<(), StoreError> {
+) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
         operation.hold(Hold::OutcomeUnknown, &reason, now);
         if let Some(last) = operation.payment_mut(kind).attempts.last_mut() {
@@ -344,7 +360,6 @@ pub(crate) async fn hold_vanished(
         true
     })
     .await
-    .map(drop)
 }
 
 /// Ends a hold whose reason is gone.
@@ -431,23 +446,12 @@ pub(crate) fn adopt_transaction(
 fn record_found_attempt(operation: &mut Operation, kind: PaymentKind, found: &FoundTransaction, now: Timestamp) {
     let FoundTransaction { number, reference, account, transaction, .. } = found;
     let (number, account) = (*number, *account);
+    let amount = transaction.amount.unwrap_or(operation.amount);
     let mut attempt = Attempt {
-        number,
-        reference: reference.clone(),
-        amount: transaction.amount.unwrap_or(operation.amount),
-        account,
-        public_label: String::new(),
-        private_label: String::new(),
         // HiPay's list shows it with the time at which it was made.
         intended_at: transaction.created_at.map_or(now, |at| at.min(now)),
-        state: AttemptState::Sending,
         transaction_id: Some(transaction.transaction_id.clone()),
-        transaction_status: None,
-        as_of: None,
-        message: Message::none(),
-        refusal: None,
-        updated_at: now,
-        unknown: Map::new(),
+        ..new_attempt(number, reference.clone(), amount, account, now)
     };
     attempt.set_message(msg!("pay-found-of-before"));
     operation.payment_mut(kind).attempts.push(attempt);

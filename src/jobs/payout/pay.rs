@@ -465,23 +465,9 @@ impl Paying<'_> {
         let Some(Reservation { amount, balance }) = self.reserve(operation).await? else { return Ok(()) };
         let (public_label, private_label) = labels::of(self.context, operation, kind, amount);
         let now = self.context.clock.now();
-        let attempt = Attempt {
-            number,
-            reference: crate::domain::attempt::reference(&self.base(operation), number),
-            amount,
-            account: account(operation),
-            public_label,
-            private_label,
-            intended_at: now,
-            state: AttemptState::Sending,
-            transaction_id: None,
-            transaction_status: None,
-            as_of: None,
-            message: Message::none(),
-            refusal: None,
-            updated_at: now,
-            unknown: serde_json::Map::new(),
-        };
+        let reference = crate::domain::attempt::reference(&self.base(operation), number);
+        let new = outcome::new_attempt(number, reference, amount, account(operation), now);
+        let attempt = Attempt { public_label, private_label, ..new };
         match outcome::begin(self.context, operation.id, kind, attempt, balance).await {
             Ok(Some(operation)) => self.send(&operation, false).await,
             other => {
