@@ -145,13 +145,9 @@ fn update_vendor(
     Ok(dealt)
 }
 
-fn late_notice() -> Dealt {
-    Dealt::ignored(msg!("notice-late"))
-}
-
 fn identification(vendor: &mut Vendor, notice: &WalletNotice, identified: bool, now: Timestamp) -> Dealt {
     if is_late(notice.at, vendor.identified_as_of, now) {
-        return late_notice();
+        return Dealt::ignored(msg!("notice-late"));
     }
     let known = vendor.identified;
     vendor.identification_read(identified, notice.at.unwrap_or(now));
@@ -180,7 +176,7 @@ fn document(
     let mut names = Vec::new();
     for mut one in documents.into_iter().filter(|one| Some(one.sent_at) == latest) {
         if is_late(notice.at, one.validation_as_of, now) {
-            return Ok(late_notice());
+            return Ok(Dealt::ignored(msg!("notice-late")));
         }
         one.validation = if valid { DocumentValidation::Valid } else { DocumentValidation::Invalid };
         one.validation_message.clone_from(&said);
@@ -217,7 +213,7 @@ async fn bank_details(
     let Some(vendor) = known.filter(|vendor| !is_late(notice.at, vendor.bank_as_of, now)) else {
         return settle(context, id, move |_, one, _| {
             one.mirakl_id = Some(mirakl_id);
-            Ok(late_notice())
+            Ok(Dealt::ignored(msg!("notice-late")))
         })
         .await;
     };

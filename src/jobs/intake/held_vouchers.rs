@@ -60,6 +60,7 @@ impl Generation<'_> {
         let mut current = Vec::new();
         for record in records {
             let known = &record.voucher;
+            let subject = Subject::voucher(known.shop_id, &known.number);
             match shown.of(known) {
                 ShownVoucher::Row(ListedVoucher { voucher, unusable: None }) => {
                     let voucher = Voucher { number: known.number.clone(), source: known.source, ..voucher.clone() };
@@ -68,14 +69,11 @@ impl Generation<'_> {
                 // A person has released a voucher that Mirakl no longer shows.
                 ShownVoucher::Gone if record.released => current.push(record.voucher),
                 ShownVoucher::Gone => {
-                    let subject = Subject::voucher(known.shop_id, &known.number);
-                    let warned =
-                        async { self.run.warn(&subject, msg!("voucher-held", reason = &HeldBecause::NotShown)) };
-                    self.run.item(warned).await;
+                    let message = msg!("voucher-held", reason = &HeldBecause::NotShown);
+                    self.run.item(async { self.run.warn(&subject, message) }).await;
                     self.note_gone(record.voucher.key()).await?;
                 }
                 ShownVoucher::Row(_) | ShownVoucher::Unsaid => {
-                    let subject = Subject::voucher(known.shop_id, &known.number);
                     self.run.item(async { self.run.fail(subject, msg!("held-unsaid")) }).await;
                 }
             }

@@ -236,10 +236,7 @@ impl<'a> AccountFunds<'a> {
     pub(crate) async fn release_refused(&self, amount: Amount) -> bool {
         let mut state = self.state.lock().await;
         remove_one(&mut state.in_flight, amount);
-        match self.read(&mut state).await {
-            Ok(free) => !free.covers(amount),
-            Err(_) => false,
-        }
+        self.read(&mut state).await.is_ok_and(|free| !free.covers(amount))
     }
 
     /// Reads the balance. Amounts in flight meanwhile may or may not have left: they count as not

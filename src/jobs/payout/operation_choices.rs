@@ -454,7 +454,8 @@ fn make_last(attempts: &mut Vec<Attempt>, transaction: &Transaction, amount: Amo
     attempts.push(attempt);
 }
 
-/// Stores the remainder of the operation after a smaller payment, and takes it off the operation's original amount.
+/// Stores the remainder of the operation after a smaller payment is accepted for it, and takes it off the operation's
+/// original amount. It is held, since only a person can decide whether it is owed.
 fn store_remainder(
     writer: &mut Writer<'_>,
     operation: &mut Operation,
@@ -462,33 +463,19 @@ fn store_remainder(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let netted_by = nettings_of(writer, operation, rest)?;
-    let remainder = remainder(writer.next_id::<Operation>()?, operation, (kind, rest), &netted_by, now);
-    operation.note(&msg!("choice-rest", rest, operation = remainder.id), now);
-    operation.origin_amount = operation.origin_amount.checked_sub(rest).unwrap_or(operation.origin_amount);
-    writer.put(&remainder)
-}
-
-/// Creates the remainder of the operation after a smaller payment is accepted for it: held, since
-/// only a person can decide whether it is owed.
-fn remainder(
-    id: u64,
-    of: &Operation,
-    (kind, rest): (PaymentKind, Amount),
-    netted_by: &[u64],
-    now: Timestamp,
-) -> Operation {
+    let dismissed = operation.dismissed.iter().map(String::as_str).chain(operation.transaction_ids());
     let mut remainder = Operation {
-        id,
+        id: writer.next_id::<Operation>()?,
         amount: rest,
         origin_amount: rest,
-        remainder_of: Some(of.id),
+        remainder_of: Some(operation.id),
         status: match kind {
             PaymentKind::Transfer => Status::Created,
             PaymentKind::Withdrawal => Status::TransferSuccess,
         },
         message: String::new(),
         adjusts: Vec::new(),
-        dismissed: of.dismissed.iter().cloned().chain(of.transaction_ids().map(ToOwned::to_owned)).collect(),
+        dismissed: dismissed.map(ToOwned::to_owned).collect(),
         shortfall: None,
         unready: None,
         transfer: Payment::default(),
@@ -496,17 +483,19 @@ fn remainder(
         created_at: now,
         updated_at: now,
         history: Vec::new(),
-        ..of.clone()
+        ..operation.clone()
     };
     remainder.note(&msg!("operation-made"), now);
     let why = if netted_by.is_empty() {
-        msg!("choice-remainder", rest, operation = of.id)
+        msg!("choice-remainder", rest, operation = operation.id)
     } else {
         let others = netted_by.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(", ");
-        msg!("choice-remainder-netted", rest, operation = of.id, others)
+        msg!("choice-remainder-netted", rest, operation = operation.id, others)
     };
     remainder.hold(Hold::Remainder, &why, now);
-    remainder
+    operation.note(&msg!("choice-rest", rest, operation = remainder.id), now);
+    operation.origin_amount = operation.origin_amount.checked_sub(rest).unwrap_or(operation.origin_amount);
+    writer.put(&remainder)
 }
 
 /// Returns the other operations of the same vendor from which exactly `rest` was subtracted: the

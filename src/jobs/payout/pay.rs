@@ -125,7 +125,7 @@ impl Paying<'_> {
                     if may_send && number > MAX_ATTEMPTS && !operation.waived.contains(&Hold::TooManyAttempts) =>
                 {
                     let message = msg!("pay-most-attempts", kind, number = MAX_ATTEMPTS.to_string());
-                    return self.hold_for(&operation, Hold::TooManyAttempts, message, &[]).await;
+                    return self.hold_for(&operation, Hold::TooManyAttempts, message, Vec::new()).await;
                 }
                 NextStep::Begin(number) if may_send => {
                     let operation = self.to_present_account(operation, vendor.as_ref()).await?;
@@ -283,6 +283,7 @@ impl Paying<'_> {
         let entries = self.ledger.candidates(operation.mirakl_id, &sought).await?;
         let unsure = self.ledger.of_unsure_vouchers(&operation, &sought).await?;
         let open = |entry: &&LedgerEntry| !operation.dismissed.contains(&entry.transaction_id);
+        let ids = |found: &[&LedgerEntry]| found.iter().map(|entry| entry.transaction_id.clone()).collect();
         match sought.judge(entries.iter().filter(open), unsure.iter().filter(open)) {
             LedgerVerdict::Paid(entry) if self.is_numbered_from(&operation, entry) => {
                 Ok(ByLedger::ToBeLookedUp(operation))
@@ -296,11 +297,11 @@ impl Paying<'_> {
             LedgerVerdict::Paid(entry) => self.adopt_entry(&operation, entry).await.map(|()| ByLedger::Done),
             LedgerVerdict::Several(found) => {
                 let message = msg!("pay-ledger-several", kind, payments = self.described(&found));
-                self.hold_for(&operation, Hold::SeveralPayments, message, &found).await.map(|()| ByLedger::Done)
+                self.hold_for(&operation, Hold::SeveralPayments, message, ids(&found)).await.map(|()| ByLedger::Done)
             }
             LedgerVerdict::Possible(found) => {
                 let message = msg!("pay-ledger-possible", kind, payments = self.described(&found));
-                self.hold_for(&operation, Hold::PossiblePayment, message, &found).await.map(|()| ByLedger::Done)
+                self.hold_for(&operation, Hold::PossiblePayment, message, ids(&found)).await.map(|()| ByLedger::Done)
             }
         }
     }
@@ -344,9 +345,8 @@ impl Paying<'_> {
         operation: &Operation,
         why: Hold,
         message: Message,
-        found: &[&LedgerEntry],
+        candidates: Vec<String>,
     ) -> Result<(), JobError> {
-        let candidates = found.iter().map(|entry| entry.transaction_id.clone()).collect();
         outcome::hold(self.context, operation.id, why, message.clone(), candidates).await?;
         self.run.critical(subject(operation), message);
         Ok(())
@@ -756,11 +756,8 @@ impl Paying<'_> {
         difference: Message,
     ) -> Result<(), JobError> {
         let transaction = &transaction.transaction_id;
-        let candidates = vec![transaction.clone()];
         let message = msg!("pay-other", reference = &claim.reference, transaction, difference);
-        outcome::hold(self.context, operation.id, Hold::OtherPayment, message.clone(), candidates).await?;
-        self.run.critical(subject(operation), message);
-        Ok(())
+        self.hold_for(operation, Hold::OtherPayment, message, vec![transaction.clone()]).await
     }
 
     /// Returns the difference between the payment that HiPay shows and the intended one.
