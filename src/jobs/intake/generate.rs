@@ -242,11 +242,6 @@ async fn store_identities(
     learnt.await
 }
 
-/// Returns true for reasons that stay until a person acts: each run counts them, only the first one reports them.
-fn is_reported_once(reason: HeldBecause) -> bool {
-    matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType)
-}
-
 /// The place of a voucher in the calendar.
 struct Placement {
     /// The cycle; `None` if no window contains it.
@@ -609,7 +604,10 @@ impl Generation<'_> {
             Some(HeldBecause::CycleOpen) => self.run.count("of a cycle that is not over"),
             Some(reason) => {
                 self.run.count_amount("held", booking.voucher.vendor_amount);
-                if !is_reported_once(*reason) || held_before != Some(*reason) {
+                // Reasons that stay until a person acts: each run counts them, only the first one reports them.
+                let is_reported_once =
+                    matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType);
+                if !is_reported_once || held_before != Some(*reason) {
                     let subject = Subject::voucher(booking.voucher.shop_id, &booking.voucher.number);
                     self.run.warn(&subject, msg!("voucher-held", reason));
                 }
@@ -622,17 +620,11 @@ impl Generation<'_> {
     /// overwritten, and what is not sent yet is held if it must not be paid unchanged.
     async fn unchanged(&self, known: VoucherRecord, voucher: Voucher) -> Result<(), JobError> {
         self.run.count("known already");
-        let first = (known.voucher.vendor_amount, known.voucher.operator_amount);
-        let shown = (voucher.vendor_amount, voucher.operator_amount);
-        let changed_to = (shown != first).then_some(shown);
+        let (vendor, operator) = (known.voucher.vendor_amount, known.voucher.operator_amount);
+        let (new_vendor, new_operator) = (voucher.vendor_amount, voucher.operator_amount);
+        let changed_to = Some((new_vendor, new_operator)).filter(|shown| *shown != (vendor, operator));
         if changed_to.is_some() {
-            let message = msg!(
-                "generate-changed",
-                vendor = first.0,
-                operator = first.1,
-                new_vendor = shown.0,
-                new_operator = shown.1
-            );
+            let message = msg!("generate-changed", vendor, operator, new_vendor, new_operator);
             self.run.warn(&Subject::voucher(voucher.shop_id, &voucher.number), message);
         }
         let payment_state = voucher.payment_state.clone();

@@ -101,8 +101,7 @@ pub(crate) async fn hold_what_differs(
             let Some((_, why, sentence)) = objection else { continue };
             // A hold that ends by itself must not hide this one. An amount that differs from the
             // reported one must be reported.
-            let replaced =
-                operation.held_for == Some(Hold::LedgerUnread) || operation.held_for == Some(Hold::AmountChanged);
+            let replaced = matches!(operation.held_for, Some(Hold::LedgerUnread | Hold::AmountChanged));
             if operation.held.is_some() && (!replaced || operation.held.as_deref() == Some(sentence.text())) {
                 continue;
             }

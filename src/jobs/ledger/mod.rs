@@ -4,7 +4,7 @@
 pub(super) mod reversals;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -316,7 +316,7 @@ impl<'a> Ledger<'a> {
                 Ok::<_, StoreError>(found)
             });
             let part = kept.await.map_err(|error| CallError::unknown(&error))?;
-            self.found.lock().unwrap_or_else(PoisonError::into_inner).add(part);
+            self.found().add(part);
         }
         Ok(())
     }
@@ -347,10 +347,8 @@ impl<'a> Ledger<'a> {
         if known.await.map_err(|error| CallError::unknown(&error))? {
             return Ok(None);
         }
-        match self.context.hipay.transaction(kind, self.account, &id).await? {
-            Some(transaction) => Ok(Some(transaction)),
-            None => Err(CallError::unknown(msg!("ledger-listed-not-shown", transaction = id))),
-        }
+        let shown = self.context.hipay.transaction(kind, self.account, &id).await?;
+        shown.map(Some).ok_or_else(|| CallError::unknown(msg!("ledger-listed-not-shown", transaction = id)))
     }
 
     /// Returns the kind of our payments that it shows.
@@ -361,15 +359,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Takes the entries of this run that contradict an attempt which HiPay had executed; each is returned once.
-    pub(crate) fn take_reversed(&self) -> Vec<LedgerEntry> {
-        std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).reversed)
-    }
-
-    /// Takes the entries of this run that HiPay executed although their attempt was over or their
-    /// operation settled; each is returned once.
-    pub(crate) fn take_revived(&self) -> Vec<LedgerEntry> {
-        std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).revived)
+    fn found(&self) -> MutexGuard<'_, FoundEntries> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads new entries, at first also eight weeks before the store's memory, and reports irregular ones. Payments of
@@ -414,7 +405,7 @@ impl<'a> Ledger<'a> {
         reversals::confirm_reversals(run, self).await?;
         reversals::adopt_late_executions(run, self).await?;
         let FoundEntries { orphans, mismatched, mismatches, .. } = {
-            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = self.found();
             let (reversed, revived) = (std::mem::take(&mut found.reversed), std::mem::take(&mut found.revived));
             std::mem::replace(&mut *found, FoundEntries { reversed, revived, ..FoundEntries::default() })
         };

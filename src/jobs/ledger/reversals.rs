@@ -155,7 +155,8 @@ async fn accounts(context: &Context, run: &BatchRun) -> Result<BTreeMap<u64, Tim
 
 /// Reverses payments that the ledger no longer shows as executed, once HiPay's own answer confirms it.
 pub(crate) async fn confirm_reversals(run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
-    for entry in ledger.take_reversed() {
+    let reversed = std::mem::take(&mut ledger.found().reversed);
+    for entry in reversed {
         let unconfirmed = confirm_reversal(run, ledger, &entry).await;
         let message = |error: Message| msg!("reversals-unconfirmed", transaction = &entry.transaction_id, error);
         report_unconfirmed(run, unconfirmed, message)?;
@@ -166,7 +167,8 @@ pub(crate) async fn confirm_reversals(run: &BatchRun, ledger: &Ledger<'_>) -> Re
 /// Adopts payments that the ledger shows as executed although they counted as over or their operation was settled, once
 /// HiPay's own answer confirms it. A notice reports this as well, but may be lost.
 pub(crate) async fn adopt_late_executions(run: &BatchRun, ledger: &Ledger<'_>) -> Result<(), JobError> {
-    for entry in ledger.take_revived() {
+    let revived = std::mem::take(&mut ledger.found().revived);
+    for entry in revived {
         let unconfirmed = adopt_late_execution_of(run, ledger, &entry).await;
         let message =
             |error: Message| msg!("reversals-unconfirmed-execution", transaction = &entry.transaction_id, error);

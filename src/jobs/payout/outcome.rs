@@ -206,10 +206,8 @@ pub(crate) async fn record_accepted(
     transaction_id: String,
 ) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
-        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
-        if attempt.state != AttemptState::Sending {
-            return false;
-        }
+        let attempt = attempt_mut(operation, kind, &reference);
+        let Some(attempt) = attempt.filter(|attempt| attempt.state == AttemptState::Sending) else { return false };
         attempt.state = AttemptState::Requested;
         attempt.transaction_id = Some(transaction_id);
         attempt.set_message(Message::none());
@@ -232,10 +230,8 @@ pub(crate) async fn refused(
     for_funds: bool,
 ) -> Result<Option<Operation>, StoreError> {
     update(context, id, move |operation, now| {
-        let Some(attempt) = attempt_mut(operation, kind, &reference) else { return false };
-        if attempt.state != AttemptState::Sending {
-            return false;
-        }
+        let attempt = attempt_mut(operation, kind, &reference);
+        let Some(attempt) = attempt.filter(|attempt| attempt.state == AttemptState::Sending) else { return false };
         attempt.state = AttemptState::Refused;
         attempt.set_message(rejection.sentence.clone());
         attempt.refusal = Some(rejection.refusal());

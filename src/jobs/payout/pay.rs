@@ -95,11 +95,10 @@ pub(crate) fn subject(operation: &Operation) -> Subject {
 
 impl Paying<'_> {
     /// Advances the payment as far as possible. Only what concerns the whole batch is an error.
-    pub(crate) async fn pay(&self, operation: Operation) -> Result<(), JobError> {
+    pub(crate) async fn pay(&self, mut operation: Operation) -> Result<(), JobError> {
         let kind = self.kind;
         let vendor = vendor(self.context, operation.mirakl_id).await?;
         let remembered = self.is_within_memory(&operation, vendor.as_ref());
-        let mut operation = operation;
         let first = operation
             .payment(kind)
             .last()

@@ -163,7 +163,6 @@ proptest! {
         expression in prop::sample::select(vec![HOURLY, DAILY, "30 2,14 * * *", "*/20 * * * *"]),
     ) {
         let mut story = Story::new(expression, "2026-03-28T12:30:00Z");
-        let all = |story: &mut Story| story.ran.clone();
         for turn in turns {
             match turn {
                 Turn::Pass(minutes) => story.pass(SignedDuration::from_mins(minutes)),
@@ -174,10 +173,10 @@ proptest! {
                 }
             }
         }
-        let before = all(&mut story);
+        let before = story.ran.clone();
         let begin = story.now - story.schedule.jitter;
         story.pass(SignedDuration::from_hours(30));
-        let after = all(&mut story);
+        let after = story.ran.clone();
         let mut unique = after.clone();
         unique.sort_unstable();
         unique.dedup();
