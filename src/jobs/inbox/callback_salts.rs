@@ -107,13 +107,11 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
         return Ok(Some(salt));
     }
     let own = context.config.is_own_account(hipay_id);
-    let (is_vendor, vendors) = context
-        .store
-        .reading(move |reader| {
-            let vendor = reader.by_unique(Vendor::BY_HIPAY_ID, hipay_id)?;
-            Ok((vendor.is_some(), reader.total::<Vendor>()?))
-        })
-        .await?;
+    let known = context.store.reading(move |reader| {
+        let vendor = reader.by_unique(Vendor::BY_HIPAY_ID, hipay_id)?;
+        Ok((vendor.is_some(), reader.total::<Vendor>()?))
+    });
+    let (is_vendor, vendors) = known.await?;
     if own || is_vendor {
         return callback_salt_other_than(context, hipay_id, &Secret::default()).await;
     }
@@ -135,17 +133,14 @@ pub async fn callback_salt_or_asked(context: &Context, hipay_id: u64) -> Result<
 }
 
 async fn stored_callback_salt(context: &Context, hipay_id: u64) -> Result<Option<Secret>, StoreError> {
-    let salt = context
-        .store
-        .reading(move |reader| {
-            if let Some(vendor) = reader.by_unique(Vendor::BY_HIPAY_ID, hipay_id)? {
-                return Ok(Some(vendor.callback_salt));
-            }
-            let own = reader.get_document::<OwnAccountSalts>(DOCUMENT)?.unwrap_or_default();
-            Ok(own.callback_salts.get(&hipay_id).cloned())
-        })
-        .await?
-        .filter(|salt| !salt.is_empty());
+    let stored = context.store.reading(move |reader| {
+        if let Some(vendor) = reader.by_unique(Vendor::BY_HIPAY_ID, hipay_id)? {
+            return Ok(Some(vendor.callback_salt));
+        }
+        let own = reader.get_document::<OwnAccountSalts>(DOCUMENT)?.unwrap_or_default();
+        Ok(own.callback_salts.get(&hipay_id).cloned())
+    });
+    let salt = stored.await?.filter(|salt| !salt.is_empty());
     if let Some(salt) = &salt {
         context.known_salts.store_salt(hipay_id, salt);
     }

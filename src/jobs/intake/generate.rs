@@ -283,25 +283,19 @@ impl Generation<'_> {
         let source = self.context.config.mirakl.voucher_source;
         let now = self.context.clock.now();
         let due = self.configured.days_between(self.first, self.execution);
-        let (open, known) = self
-            .context
-            .store
-            .reading(move |reader| {
-                let mut open = Vec::new();
-                for date in due {
-                    let known = reader.get::<CycleRecord>(&day_number(date))?;
-                    if !known.is_some_and(|known| known.complete) {
-                        open.push(date);
-                    }
+        let progress = self.context.store.reading(move |reader| {
+            let mut open = Vec::new();
+            for date in due {
+                let known = reader.get::<CycleRecord>(&day_number(date))?;
+                if !known.is_some_and(|known| known.complete) {
+                    open.push(date);
                 }
-                Ok((open, reader.get_document::<VoucherIntake>(INTAKE)?))
-            })
-            .await?;
-        let open: Vec<Cycle> = open
-            .into_iter()
-            .map(|date| self.calendar.cycle(date))
-            .collect::<Result<_, _>>()
-            .map_err(out_of_calendar)?;
+            }
+            Ok((open, reader.get_document::<VoucherIntake>(INTAKE)?))
+        });
+        let (open, known) = progress.await?;
+        let open = open.into_iter().map(|date| self.calendar.cycle(date).map_err(out_of_calendar));
+        let open: Vec<Cycle> = open.collect::<Result<_, _>>()?;
         let known = known.filter(|known| known.source == source && known.read_until <= now);
         let again = known.as_ref().is_none_or(|known| now.duration_since(known.read_again_at) >= A_DAY);
         let last_look = known.as_ref().map(|known| known.read_until);

@@ -729,13 +729,11 @@ pub(crate) fn match_again(writer: &mut Writer<'_>, accounts: &[u64], transaction
 /// Returns true if another shop has a voucher of the same number: Mirakl may number each shop's vouchers separately.
 pub(crate) async fn is_shared(context: &Context, operation: &Operation) -> Result<bool, StoreError> {
     let (mirakl_id, voucher) = (operation.mirakl_id, operation.voucher.to_lowercase());
-    context
-        .store
-        .reading(move |reader| {
-            let operations = reader.page(&of_voucher(Operation::SEARCH, &voucher))?.items;
-            Ok(operations.iter().any(|other| other.mirakl_id != mirakl_id && other.voucher.to_lowercase() == voucher))
-        })
-        .await
+    let shared = context.store.reading(move |reader| {
+        let operations = reader.page(&of_voucher(Operation::SEARCH, &voucher))?.items;
+        Ok(operations.iter().any(|other| other.mirakl_id != mirakl_id && other.voucher.to_lowercase() == voucher))
+    });
+    shared.await
 }
 
 /// Returns a query for the records of any shop that a search finds by this voucher number, in lower case.
