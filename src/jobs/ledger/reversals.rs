@@ -192,7 +192,7 @@ fn report_unconfirmed(
     Ok(())
 }
 
-/// Returns the reason for which HiPay does not confirm the execution.
+/// Adopts the payment, or returns the reason for which HiPay does not confirm its execution.
 async fn adopt_late_execution_of(
     run: &BatchRun,
     ledger: &Ledger<'_>,
@@ -245,7 +245,7 @@ pub(crate) fn is_given_up(operation: &Operation, attempt: &Attempt, id: Option<&
     given_up && !looked_at
 }
 
-/// Returns the reason for which HiPay does not confirm the reversal.
+/// Reverses the payment, or returns the reason for which HiPay does not confirm the reversal.
 async fn confirm_reversal(
     run: &BatchRun,
     ledger: &Ledger<'_>,
