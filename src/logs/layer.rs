@@ -108,11 +108,21 @@ pub(super) fn clean(line: &mut LogLine, config: Option<&Config>) {
         text
     };
     line.message = cleaned(&line.message);
-    line.said = cleaned(&line.said);
-    for value in line.fields.values_mut() {
-        if let Value::String(text) = value {
-            *text = cleaned(text);
-        }
+    // Each text by itself: JSON writes some characters otherwise.
+    let said = serde_json::from_str::<Value>(&line.said).ok().map(|mut said| {
+        clean_texts(&mut said, &cleaned);
+        said.to_string()
+    });
+    line.said = said.unwrap_or_default();
+    line.fields.values_mut().for_each(|value| clean_texts(value, &cleaned));
+}
+
+fn clean_texts(value: &mut Value, cleaned: &impl Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = cleaned(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| clean_texts(value, cleaned)),
+        Value::Object(values) => values.values_mut().for_each(|value| clean_texts(value, cleaned)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -78,7 +78,7 @@ impl LogLine {
 
     /// Renders the message in the language of `texts`; in English if only that is known.
     pub fn in_words(&self, texts: &Texts) -> String {
-        Message::of_parts(&self.message, &self.said).in_words(texts)
+        Message::of_parts(&self.message, &self.said).with_details(texts)
     }
 
     /// Returns true if the line comes from our own code and not from a library.
@@ -151,7 +151,8 @@ impl FieldVisitor {
     fn say(&mut self, field: &Field, value: Value) {
         match (field.name(), &value) {
             ("message", Value::String(text)) => self.message = shortened(text, MAX_MESSAGE_LENGTH),
-            ("said", Value::String(parts)) => self.said = shortened(parts, MAX_MESSAGE_LENGTH),
+            ("said", Value::String(parts)) if parts.len() > MAX_MESSAGE_LENGTH => {}
+            ("said", Value::String(parts)) => parts.clone_into(&mut self.said),
             ("severity", Value::String(text)) => self.severity = LogLevel::named(text),
             ("action", Value::String(text)) => self.action = Some(text.clone()),
             ("mirakl_id", Value::Number(id)) if id.is_u64() => self.mirakl_id = id.as_u64(),

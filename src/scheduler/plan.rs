@@ -131,7 +131,9 @@ fn remember(
         match jobs::schedule(writer, scheduled(writer, kind, now)?, due, after, now)? {
             Some(record) if missed => missed_before = Some(record.id),
             Some(_) => {}
-            None => tracing::info!(action = kind.name(), "is due, but still runs or waits: it is not run again"),
+            None => {
+                tracing::info!(action = kind.name(), "is due, but still runs or waits: it is not run a second time");
+            }
         }
     }
     jobs::all_queued(writer)

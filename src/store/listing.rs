@@ -137,7 +137,9 @@ impl IndexFilter {
         };
         let index = whole(source, collection, name)?;
         if !index.is_counted() {
-            return Ok(self.clone());
+            let defect =
+                || StoreError::Defect(format!("the index {name} of {} has no groups to complete", collection.name));
+            return self.whole.then(|| self.clone()).ok_or_else(defect);
         }
         if let ([group], true) = (self.groups.as_slice(), self.whole) {
             // Its rows are read whatever the count says: the jobs find their work in this way.

@@ -180,14 +180,19 @@ pub trait View: RowSource {
     /// Iterates over a whole list; a row whose record cannot be read is [`StoreError::Unreadable`]. For lists that are
     /// short enough to be read at once; see [`Store::for_each`](super::Store::for_each).
     fn records<R: Record, O>(&self, query: Query<R, O>) -> impl Iterator<Item = Result<R, StoreError>> {
-        let (mut slice, mut query) = (Vec::new().into_iter(), Some(query.limit(SLICE)));
+        let (mut keys, mut query) = (Vec::new().into_iter(), Some(query.limit(SLICE)));
         std::iter::from_fn(move || {
             loop {
-                if let Some(record) = slice.next() {
-                    return Some(record);
+                let collection = match self.schema().of::<R>() {
+                    Ok(collection) => collection,
+                    Err(error) => return query.take().map(|_| Err(error)),
+                };
+                if let Some(key) = keys.next() {
+                    return Some(fetch(self, collection, &key));
                 }
-                match self.slice(query.take()?) {
-                    Ok((records, next)) => (slice, query) = (records.into_iter(), next),
+                let now = query.take()?;
+                match listing::keys(self, collection, &now.plan) {
+                    Ok((found, next)) => (keys, query) = (found.into_iter(), next.map(|next| now.skip(0).after(next))),
                     Err(error) => return Some(Err(error)),
                 }
             }
@@ -206,7 +211,7 @@ pub trait View: RowSource {
                 Err(error) => return Err(error),
             }
         }
-        Ok((records, next.map(|next| query.after(next))))
+        Ok((records, next.map(|next| query.skip(0).after(next))))
     }
 
     /// Returns the keys of a whole list without reading the records.
@@ -215,7 +220,7 @@ pub trait View: RowSource {
         while let Some(now) = query.take() {
             let slice = self.keys(&now)?;
             keys.extend(slice.keys);
-            query = slice.next.map(|next| now.after(next));
+            query = slice.next.map(|next| now.skip(0).after(next));
         }
         Ok(keys)
     }

@@ -22,6 +22,9 @@ struct StoredParts {
     /// Arguments of the message, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     values: BTreeMap<String, StoredValue>,
+    /// Words of a library, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// An argument of a stored message.
@@ -132,7 +135,7 @@ impl Message {
         values: impl IntoIterator<Item = (&'a str, Argument)>,
     ) -> Self {
         let values = values.into_iter().map(|(name, argument)| (name.to_owned(), argument.value)).collect();
-        Self { text: english.into(), said: Some(Box::new(StoredParts { id: id.to_owned(), values })) }
+        Self { text: english.into(), said: Some(Box::new(StoredParts { id: id.to_owned(), values, detail: None })) }
     }
 
     /// Makes a message of a third party's words, which are the same in every language.
@@ -140,11 +143,14 @@ impl Message {
         Self { text: words.into(), said: None }
     }
 
-    /// Appends the words of a library to the English text. They are English in any language and are left out of the
-    /// others; the log contains them.
+    /// Appends the words of a library to the English text. They are English in any language: pages leave them out in
+    /// the others, except for those of the log.
     #[must_use]
     pub fn detailed(mut self, words: impl fmt::Display) -> Self {
         self.text = format!("{}: {words}", self.text);
+        if let Some(said) = &mut self.said {
+            said.detail = Some(words.to_string());
+        }
         self
     }
 
@@ -175,12 +181,18 @@ impl Message {
 
     /// Renders the message by the catalogue, in English too; as its English text if the catalogue does not have it.
     pub fn rendered(&self, texts: &Texts) -> String {
-        self.said.as_ref().and_then(|said| said.in_words(texts)).unwrap_or_else(|| self.text.clone())
+        self.said.as_ref().and_then(|said| said.in_words(texts, false)).unwrap_or_else(|| self.text.clone())
     }
 
     /// Renders the message in the language of `texts`; in English if only that was stored, as by an earlier release.
     pub fn in_words(&self, texts: &Texts) -> String {
         if texts.locale() == Locale::English { self.text.clone() } else { self.rendered(texts) }
+    }
+
+    /// Renders the message like [`in_words`](Self::in_words), with the words of libraries.
+    pub fn with_details(&self, texts: &Texts) -> String {
+        let said = self.said.as_ref().filter(|_| texts.locale() != Locale::English);
+        said.and_then(|said| said.in_words(texts, true)).unwrap_or_else(|| self.text.clone())
     }
 }
 
@@ -258,7 +270,7 @@ pub mod stored_parts {
     /// Reads them.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
         let said = Option::<Box<StoredParts>>::deserialize(deserializer)?;
-        let text = |said: &StoredParts| said.in_words(Texts::of(None)).unwrap_or_default();
+        let text = |said: &StoredParts| said.in_words(Texts::of(None), false).unwrap_or_default();
         Ok(said.map(|said| Message { text: text(&said), said: Some(said) }))
     }
 }
@@ -304,8 +316,9 @@ pub fn asker(name: &str) -> Message {
 }
 
 impl StoredParts {
-    /// Renders the message; returns `None` for a message or an argument of a later release.
-    fn in_words(&self, texts: &Texts) -> Option<String> {
+    /// Renders the message, with the words of libraries if `detailed`; returns `None` for a message or an argument of a
+    /// later release.
+    fn in_words(&self, texts: &Texts, detailed: bool) -> Option<String> {
         let shown = |(name, value): (&String, &StoredValue)| {
             let shown = match value {
                 StoredValue::Text(text) => text.clone(),
@@ -315,7 +328,7 @@ impl StoredParts {
                     texts.moment(*moment, &TimeZone::get(zone).unwrap_or(TimeZone::UTC))
                 }
                 StoredValue::Count { count } => texts.number(*count),
-                StoredValue::Message(said) => said.in_words(texts)?,
+                StoredValue::Message(said) => said.in_words(texts, detailed)?,
                 StoredValue::Unknown(_) => return None,
             };
             Some((name.clone(), shown))
@@ -323,7 +336,9 @@ impl StoredParts {
         let values: Vec<(String, String)> = self.values.iter().map(shown).collect::<Option<_>>()?;
         let values: Vec<super::TextArgument<'_>> =
             values.iter().map(|(name, shown)| (name.as_str(), shown.as_str().into())).collect();
-        texts.find(&self.id, &values)
+        let text = texts.find(&self.id, &values)?;
+        let detail = self.detail.as_ref().filter(|_| detailed);
+        Some(detail.map_or_else(|| text.clone(), |detail| format!("{text} ({detail})")))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::jobs::{JobError, add_to_sums};
 use crate::logs::without_numbers;
 use crate::platform::telemetry;
 use crate::store::StoreError;
-use crate::text::message::{Argument, Message, msg};
+use crate::text::message::Message;
 
 /// Display of the progress of a batch.
 pub trait BatchProgress: Send + Sync {

@@ -100,7 +100,7 @@ impl Dealt {
         | NotificationOutcome::Ignored(message)
         | NotificationOutcome::Waiting(message)
         | NotificationOutcome::Postponed(message)) = &self.outcome;
-        let line = Some(Line { severity, subject, message: message.to_string() });
+        let line = Some(Line { severity, subject, message: message.clone() });
         Self { line, ..self }
     }
 }

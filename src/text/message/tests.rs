@@ -107,3 +107,16 @@ fn what_a_later_release_says_is_shown_as_it_stands() {
         assert_eq!(shown == "it stands", !is_known, "{record:?}: {shown}");
     }
 }
+
+#[test]
+fn the_log_alone_has_the_words_of_libraries() {
+    let (english, french) = (Texts::of(Some(Locale::English)), Texts::of(Some(Locale::French)));
+    let inner = msg!("batch-begins").detailed("os error 13");
+    let message = msg!("operation-chosen", operation = 7_u64, note = inner);
+    let kept = Message::of_parts(&message, &message.parts());
+    for message in [&message, &kept] {
+        assert_eq!(message.in_words(french), "opération 7\u{a0}: début");
+        assert_eq!(message.with_details(french), "opération 7\u{a0}: début (os error 13)");
+        assert_eq!(message.with_details(english), "operation 7: begins: os error 13");
+    }
+}

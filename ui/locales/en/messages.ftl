@@ -104,7 +104,6 @@ choice-amount = the payment is { $amount }, not { $former }
 choice-rest = the rest, { $rest }, becomes operation { $operation }, which is held
 batch-begins = begins
 batch-ends = ends: { $state }
-batch-more-failures = { $more } more failures like: { $words }; the batch and the operations name them
 operation-chosen = operation { $operation }: { $note }
 choice-remainder = { $rest } remained when a smaller payment was accepted for operation { $operation }
 choice-remainder-netted = { $rest } of operation { $operation } remains, exactly what was deducted from (each of) { $others } for debts of the vendor. If the same debts were deducted from the payment, they were deducted twice, and this rest is owed

@@ -103,7 +103,6 @@ choice-amount = le paiement est de { $amount }, et non de { $former }
 choice-rest = le reste, { $rest }, devient l’opération { $operation }, qui est retenue
 batch-begins = début
 batch-ends = fin : { $state }
-batch-more-failures = { $more } autres échecs comme : { $words } ; le traitement et les opérations les nomment
 operation-chosen = opération { $operation } : { $note }
 choice-remainder = { $rest } sont restés quand un paiement moindre a été accepté pour l’opération { $operation }
 choice-remainder-netted = il reste { $rest } de l’opération { $operation }, exactement ce qui a été déduit (de chacune) de { $others } pour des dettes du vendeur. Si le paiement a été fait avec la même déduction, elle a été faite deux fois, et ce reste est dû
