@@ -97,33 +97,30 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
 
 /// Masks personal data and secrets in every text of a line.
 pub(super) fn clean(line: &mut LogLine, config: Option<&Config>) {
-    let cleaned = |text: &str| {
-        let mut text = masked(text);
-        let secrets = config.into_iter().flat_map(Config::secrets).map(Secret::expose);
-        for secret in secrets.filter(|secret| secret.len() >= MIN_SECRET_LENGTH) {
-            if text.contains(secret) {
-                text = text.replace(secret, "[secret]");
-            }
-        }
-        text
-    };
-    line.message = cleaned(&line.message);
+    line.message = cleaned(&line.message, config);
     // Each text by itself: JSON writes some characters otherwise.
     let said = serde_json::from_str::<Value>(&line.said).ok().map(|mut said| {
-        clean_texts(&mut said, &cleaned);
+        clean_texts(&mut said, config);
         said.to_string()
     });
     line.said = said.unwrap_or_default();
-    line.fields.values_mut().for_each(|value| clean_texts(value, &cleaned));
+    line.fields.values_mut().for_each(|value| clean_texts(value, config));
 }
 
-fn clean_texts(value: &mut Value, cleaned: &impl Fn(&str) -> String) {
+fn clean_texts(value: &mut Value, config: Option<&Config>) {
     match value {
-        Value::String(text) => *text = cleaned(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| clean_texts(value, cleaned)),
-        Value::Object(values) => values.values_mut().for_each(|value| clean_texts(value, cleaned)),
+        Value::String(text) => *text = cleaned(text, config),
+        Value::Array(values) => values.iter_mut().for_each(|value| clean_texts(value, config)),
+        Value::Object(values) => values.values_mut().for_each(|value| clean_texts(value, config)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+fn cleaned(text: &str, config: Option<&Config>) -> String {
+    let secrets = config.into_iter().flat_map(Config::secrets).map(Secret::expose);
+    secrets
+        .filter(|secret| secret.len() >= MIN_SECRET_LENGTH)
+        .fold(masked(text), |text, secret| if text.contains(secret) { text.replace(secret, "[secret]") } else { text })
 }
 
 fn is_own(target: &str) -> bool {

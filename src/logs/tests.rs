@@ -90,24 +90,24 @@ fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
 fn no_secret_and_no_personal_data_gets_into_a_line() {
     let (_folder, store) = open();
     let logs =
-        logs(&[("CASHOUT_HIPAY_WSPASSWORD", "hunter2-hunter2"), ("CASHOUT_MAIL_PASSWORD", "the \"mail's\" password")]);
+        logs(&[("CASHOUT_HIPAY_WSPASSWORD", "hunter2-\"hunter2"), ("CASHOUT_MAIL_PASSWORD", "the mail's password")]);
     logs.store_in(&store).unwrap();
     tracing::subscriber::with_default(logs.subscriber(), || {
         let note = "pan 4000000000000002";
         tracing::error!(
             note,
-            "login failed with hunter2-hunter2 for seller@shops.example, FR1420041010050500013M02606"
+            "login failed with hunter2-\"hunter2 for seller@shops.example, FR1420041010050500013M02606"
         );
         // JSON writes a quote and a new line otherwise.
-        let note = Message::quoting("the \"mail's\" password for\nFR1420041010050500013M02606");
+        let note = Message::quoting("hunter2-\"hunter2 for\nFR1420041010050500013M02606");
         let message = msg!("operation-chosen", operation = 7_u64, note);
         tracing::warn!(said = message.parts(), "{message}");
     });
     let lines = stored(&logs, &store, &LogFilter::default());
-    let french = lines[1].in_words(Texts::of(Some(Locale::French)));
+    let french = lines[0].in_words(Texts::of(Some(Locale::French)));
     assert_eq!(french, "opération 7\u{a0}: [secret] for\nFR14…2606");
-    assert_eq!(lines[0].message, "login failed with [secret] for s…@shops.example, FR14…2606");
-    assert_eq!(lines[0].fields["note"], "pan 400000******0002");
+    assert_eq!(lines[1].message, "login failed with [secret] for s…@shops.example, FR14…2606");
+    assert_eq!(lines[1].fields["note"], "pan 400000******0002");
     logs.release_store();
 }
 

@@ -207,6 +207,7 @@ impl Store {
     pub fn read<T>(&self, f: impl FnOnce(&StoreReader<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = locked(&self.shared.database).clone().ok_or(StoreError::Closed)?;
         guarded("a read of the store", move || f(&StoreReader::new(&self.shared.schema, database.begin_read()?)))
+            .map_err(|error| queue::first_reason(self.shared.trouble.borrow().as_ref(), error))
     }
 
     /// Runs `f` like [`Store::read`], on a thread of its own, for async callers.

@@ -106,10 +106,16 @@ pub(super) fn commit_jobs(
             // The first reason is the one to fix; later ones only report that the store has stopped.
             trouble.send_if_modified(|known| known.is_none() && known.insert(error.clone()) == error);
         }
+        let outcome = outcome.map_err(|error| first_reason(trouble.borrow().as_ref(), error));
         for job in jobs.drain(..) {
             job.answer(outcome.clone());
         }
     }
+}
+
+/// Returns the error of the disk that stopped the store, `first`, in the place of a later one.
+pub(super) fn first_reason(first: Option<&StoreError>, error: StoreError) -> StoreError {
+    first.filter(|_| matches!(error, StoreError::Machine(_))).cloned().unwrap_or(error)
 }
 
 /// Takes the waiting jobs. Returns false if there are none and every sender is gone.

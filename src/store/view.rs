@@ -180,7 +180,7 @@ pub trait View: RowSource {
     /// Iterates over a whole list; a row whose record cannot be read is [`StoreError::Unreadable`]. For lists that are
     /// short enough to be read at once; see [`Store::for_each`](super::Store::for_each).
     fn records<R: Record, O>(&self, query: Query<R, O>) -> impl Iterator<Item = Result<R, StoreError>> {
-        let (mut keys, mut query) = (Vec::new().into_iter(), Some(query.limit(SLICE)));
+        let (mut keys, mut query) = (Vec::<Vec<u8>>::new().into_iter(), Some(query.limit(SLICE)));
         std::iter::from_fn(move || {
             loop {
                 let collection = match self.schema().of::<R>() {

@@ -332,7 +332,7 @@ async fn what_is_asked_for_with_other_arguments_waits_for_a_turn_of_its_own() {
     }
     assert_eq!(ids[1], ids[3]);
     // One is removed from the queue.
-    assert_eq!(scheduler.stop(ids[2]).await.unwrap(), Stopping::Withdrawn);
+    assert_eq!(scheduler.stop(ids[2]).await.unwrap(), Stopping::Dequeued);
     held.release();
     let all = until(&world, &appliance, |all| all.iter().all(|one| one.state().is_over())).await;
     let state = |id| all.iter().find(|one| one.id == id).map(BatchRecord::state);

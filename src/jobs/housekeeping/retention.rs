@@ -88,7 +88,7 @@ async fn remove_before<R: Record<Key = String>>(
             for key in &old.keys {
                 readable(writer.delete::<R>(key).map(Some))?;
             }
-            Ok(old.next)
+            Ok::<_, StoreError>(old.next)
         });
         after = slice.await?;
         if after.is_none() {
