@@ -107,10 +107,25 @@ impl ServiceClient {
     ) -> Result<Option<(BatchDetail, Option<Failed>)>, Failed> {
         // Followed before it is enqueued, so that its end is not missed.
         let mut events = Events::new(self.send(Method::GET, "/batches/events", None).await?);
-        let id = self.enqueue(global, command).await?;
-        let mut shown = ShownProgress::new(global.json);
+        // From here on, a signal stops a batch that was enqueued; it does not leave it in the queue.
         let mut signals = StopSignals::listen();
         let (mut asked_to_stop, mut service_stops) = (false, false);
+        let mut enqueued = std::pin::pin!(self.enqueue(global, command));
+        let id = loop {
+            tokio::select! {
+                enqueued = &mut enqueued => break enqueued?,
+                () = signals.next() => {
+                    if asked_to_stop {
+                        return Ok(None);
+                    }
+                    asked_to_stop = true;
+                }
+            }
+        };
+        if asked_to_stop && self.leaves_after_stop(id, &mut signals).await {
+            return Ok(None);
+        }
+        let mut shown = ShownProgress::new(global.json);
         loop {
             let event = tokio::select! {
                 event = events.next() => event?,
