@@ -198,13 +198,13 @@ impl Troubles {
         noticed: Noticed<'_>,
     ) -> bool {
         let Noticed { action, batch, at } = noticed;
-        let text = message.text().to_owned();
+        let (text, said) = (message.text().to_owned(), message.parts());
         let is_told = self.remember((key, level), message, causes, at);
         if is_told && level >= LogLevel::Error {
             let severity = level.name();
-            tracing::error!(severity, action, batch, trouble = key, "{text}");
+            tracing::error!(severity, action, batch, trouble = key, said, "{text}");
         } else {
-            tracing::warn!(action, batch, trouble = key, "{text}");
+            tracing::warn!(action, batch, trouble = key, said, "{text}");
         }
         is_told
     }

@@ -21,6 +21,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 pub use batch::command::{BatchKind, Command};
+pub use batch::count::BatchCount;
 pub use batch::queue::{Enqueued, all_queued, dequeue, enqueue, enqueue_rest, last_whole_vendor_process, schedule};
 pub use batch::record::{BatchEnd, BatchRecord, BatchState, Failure, Subject, last_successes};
 pub use batch::run::{BatchProgress, BatchRun, Silent};

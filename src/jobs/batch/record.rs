@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::domain::money::Amount;
 use crate::jobs::batch::run::BatchRun;
-use crate::jobs::{Command, Context, JobError};
+use crate::jobs::{BatchCount, Command, Context, JobError};
 use crate::platform::metrics;
 use crate::platform::variants::named;
 use crate::store::{AnyIndex, Index, Ordered, Query, Record, Store, StoreError, View, Writer};
@@ -58,8 +58,13 @@ pub fn last_successes(view: &impl View) -> Result<BTreeMap<String, Timestamp>, S
 }
 
 /// Counts of items that were not due: the next action is the vendor's or a person's.
-pub(crate) const NOT_DUE: [&str; 5] =
-    ["vendor disabled", "shop gone", "wallet not ready", "payment blocked", "nothing to pay"];
+pub(crate) const NOT_DUE: [BatchCount; 5] = [
+    BatchCount::VendorDisabled,
+    BatchCount::ShopGone,
+    BatchCount::WalletNotReady,
+    BatchCount::PaymentBlocked,
+    BatchCount::NothingToPay,
+];
 
 /// The shop and voucher that a failure or warning concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,8 +245,12 @@ impl BatchRecord {
 
     /// Returns the number of items that were due: those handled, except those known beforehand not to be payable now.
     pub(crate) fn due(&self) -> u64 {
-        let not_due = NOT_DUE.iter().filter_map(|word| self.counts.get(*word)).sum();
-        self.done.saturating_sub(not_due)
+        self.done.saturating_sub(NOT_DUE.iter().map(|what| self.count_of(*what)).sum())
+    }
+
+    /// Returns the number of items with this outcome.
+    pub fn count_of(&self, what: BatchCount) -> u64 {
+        self.counts.get(what.name()).copied().unwrap_or_default()
     }
 
     /// Returns the requested command; `None` if this release does not know such a batch.

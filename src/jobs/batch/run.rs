@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::money::Amount;
 use crate::domain::pii::masked;
 use crate::jobs::batch::record::{BatchRecord, BatchState, Failure, Subject};
-use crate::jobs::{JobError, add_to_sums};
+use crate::jobs::{BatchCount, JobError, add_to_sums};
 use crate::logs::without_numbers;
 use crate::platform::telemetry;
 use crate::store::StoreError;
@@ -58,8 +58,8 @@ pub struct BatchRun {
 struct Tally {
     done: u64,
     total: u64,
-    counts: BTreeMap<String, u64>,
-    amounts: BTreeMap<String, Vec<Amount>>,
+    counts: BTreeMap<BatchCount, u64>,
+    amounts: BTreeMap<BatchCount, Vec<Amount>>,
     failures: Vec<Failure>,
     failed: u64,
     /// Number of items with one failure or more.
@@ -115,17 +115,17 @@ impl BatchRun {
     }
 
     /// Counts an item with the outcome `what`.
-    pub fn count(&self, what: &str) {
+    pub fn count(&self, what: BatchCount) {
         let mut tally = self.tally();
-        let count = tally.counts.entry(what.to_owned()).or_default();
+        let count = tally.counts.entry(what).or_default();
         *count = count.saturating_add(1);
     }
 
     /// Counts an item with money and the outcome `what`.
-    pub fn count_amount(&self, what: &str, amount: Amount) {
+    pub fn count_amount(&self, what: BatchCount, amount: Amount) {
         self.count(what);
         let mut tally = self.tally();
-        add_to_sums(tally.amounts.entry(what.to_owned()).or_default(), amount);
+        add_to_sums(tally.amounts.entry(what).or_default(), amount);
     }
 
     /// Records the failure of one item; the others continue. Of similar failures the log has the
@@ -196,7 +196,7 @@ impl BatchRun {
             said = message.parts(),
             "{message}"
         );
-        self.count("warnings");
+        self.count(BatchCount::Warnings);
         telemetry::note(&masked(&message), false);
         let mut tally = self.tally();
         if tally.warnings.len() < MAX_FAILURES_KEPT {
@@ -221,8 +221,8 @@ impl BatchRun {
         }
         record.done = tally.done;
         record.total = tally.total;
-        record.counts.clone_from(&tally.counts);
-        record.amounts.clone_from(&tally.amounts);
+        record.counts = tally.counts.iter().map(|(what, count)| (what.name().to_owned(), *count)).collect();
+        record.amounts = tally.amounts.iter().map(|(what, sums)| (what.name().to_owned(), sums.clone())).collect();
         record.failures.clone_from(&tally.failures);
         record.failed = tally.failed;
         record.unanswered = tally.unanswered;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::LogLevel;
 use crate::domain::money::Amount;
 use crate::jobs::batch::record::NOT_DUE;
-use crate::jobs::{BatchEnd, BatchRecord, BatchState, Command, Context, JobError};
+use crate::jobs::{BatchCount, BatchEnd, BatchRecord, BatchState, Command, Context, JobError};
 use crate::store::StoreError;
 use crate::text::message::{Message, msg};
 use crate::trouble::{self, Noticed};
@@ -13,21 +13,21 @@ use crate::trouble::{self, Noticed};
 /// Maximum age of an unanswered call for it to count as the cause of a run's end.
 const JUST_NOW: Duration = Duration::from_secs(30);
 
-/// Count of payments that the paying account does not cover.
-const INSUFFICIENT_FUNDS: &str = "insufficient funds";
-
 /// Counts of a run that stand for money that did not move.
-const NOT_MOVED: [&str; 9] = [
-    INSUFFICIENT_FUNDS,
-    "refused",
-    "no account in the currency",
-    "outcome open",
-    "in an unknown state",
-    "vendor disabled",
-    "shop gone",
-    "wallet not ready",
-    "payment blocked",
+const NOT_MOVED: [BatchCount; 9] = [
+    BatchCount::InsufficientFunds,
+    BatchCount::Refused,
+    BatchCount::NoAccountInCurrency,
+    BatchCount::OutcomeOpen,
+    BatchCount::UnknownState,
+    BatchCount::VendorDisabled,
+    BatchCount::ShopGone,
+    BatchCount::WalletNotReady,
+    BatchCount::PaymentBlocked,
 ];
+
+/// The name of failures that have no count of their own.
+const OTHER_FAILURES: &str = "other failures";
 
 fn is_about_money(record: &BatchRecord) -> bool {
     let names = [Command::CashoutTransfer, Command::CashoutWithdraw, Command::TransactionStatusSync];
@@ -42,11 +42,8 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     if let Some(error) = &ended.error {
         return ended_early(context, record, error, noticed);
     }
-    let reasons: Vec<(&str, u64)> = NOT_MOVED
-        .into_iter()
-        .filter_map(|word| record.counts.get(word).map(|count| (word, *count)))
-        .filter(|(_, count)| *count > 0)
-        .collect();
+    let counted = NOT_MOVED.map(|what| (what, record.count_of(what)));
+    let reasons: Vec<(BatchCount, u64)> = counted.into_iter().filter(|(_, count)| *count > 0).collect();
     // The results are stored, so the store works.
     context.troubles.resolve(trouble::STORE, noticed);
     let went_through = record.state() != BatchState::Interrupted;
@@ -55,8 +52,9 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     }
     resolve_remotes(context, record, noticed);
     let transfers = record.command == Command::CashoutTransfer.name();
-    let failing: Vec<&str> = reasons.iter().map(|(word, _)| *word).filter(|word| !NOT_DUE.contains(word)).collect();
-    let is_short = failing.contains(&INSUFFICIENT_FUNDS);
+    let failing: Vec<BatchCount> =
+        reasons.iter().map(|(what, _)| *what).filter(|what| !NOT_DUE.contains(what)).collect();
+    let is_short = failing.contains(&BatchCount::InsufficientFunds);
     if transfers && went_through && !is_short && record.unanswered == 0 {
         context.troubles.resolve(trouble::ESCROW, noticed);
     }
@@ -76,9 +74,9 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     let counted: u64 = reasons.iter().map(|(_, count)| count).sum();
     let others = record.failed.saturating_sub(counted);
     let mut parts: Vec<Message> =
-        reasons.iter().map(|(word, count)| reason(word, *count, &sums(record, word))).collect();
+        reasons.iter().map(|(what, count)| reason(what.name(), *count, &sums(record, *what))).collect();
     if others > 0 {
-        parts.push(reason("other failures", others, ""));
+        parts.push(reason(OTHER_FAILURES, others, ""));
     }
     let reasons_joined = parts.into_iter().reduce(|first, second| msg!("reasons-joined", first, second));
     let message = msg!(
@@ -92,11 +90,11 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     let is_silent = record.unanswered > 0 && record.unanswered >= record.due() && went_through;
     if is_silent {
         troubles.report(trouble::HIPAY, LogLevel::Critical, message, noticed);
-    } else if transfers && failing == [INSUFFICIENT_FUNDS] && others == 0 {
+    } else if transfers && failing == [BatchCount::InsufficientFunds] && others == 0 {
         troubles.report(trouble::ESCROW, LogLevel::Error, message, noticed);
     } else if !failing.is_empty() || others > 0 {
-        let others = (others > 0).then_some("other failures");
-        let causes: Vec<&str> = failing.into_iter().chain(others).collect();
+        let others = (others > 0).then_some(OTHER_FAILURES);
+        let causes: Vec<&str> = failing.into_iter().map(BatchCount::name).chain(others).collect();
         troubles.report_causes(&of_batch(&record.command), LogLevel::Error, message, &causes, noticed);
     } else if !reasons.is_empty() {
         // The vendor or the marketplace has to act: this is not a failure of the run.
@@ -154,7 +152,7 @@ fn silent_remote(context: &Context) -> Option<&'static str> {
     silent.filter(|(elapsed, _)| *elapsed < JUST_NOW).min().map(|(_, key)| key)
 }
 
-fn sums(record: &BatchRecord, word: &str) -> String {
-    let sums: Vec<String> = record.amounts.get(word).into_iter().flatten().map(Amount::to_string).collect();
+fn sums(record: &BatchRecord, what: BatchCount) -> String {
+    let sums: Vec<String> = record.amounts.get(what.name()).into_iter().flatten().map(Amount::to_string).collect();
     if sums.is_empty() { String::new() } else { format!(" ({})", sums.join(", ")) }
 }

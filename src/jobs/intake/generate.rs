@@ -25,7 +25,7 @@ use crate::jobs::binding::responsible_since;
 use crate::jobs::intake::booking::Booking;
 use crate::jobs::intake::shown_vouchers::ShownVoucher;
 use crate::jobs::intake::unpaid_vouchers::hold_what_differs;
-use crate::jobs::{BatchRun, Context, JobError, Subject};
+use crate::jobs::{BatchCount, BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::ActingOn;
 use crate::schema::day_number;
 use crate::store::{Query, Record, StoreError, View, Writer};
@@ -503,7 +503,7 @@ impl Generation<'_> {
         };
         let held_before = known.as_ref().and_then(|known| known.held);
         if held_before == Some(HeldBecause::Settled) {
-            self.run.count("settled otherwise");
+            self.run.count(BatchCount::SettledOtherwise);
             return Ok(());
         }
         let released = known.as_ref().is_some_and(|known| known.released);
@@ -540,7 +540,7 @@ impl Generation<'_> {
             self.context.telemetry.begin(trace_of(first), made.into(), attributes);
         }
         for made in booked {
-            let what = if made.amount.is_positive() { "created" } else { "nothing to pay" };
+            let what = if made.amount.is_positive() { BatchCount::Created } else { BatchCount::NothingToPay };
             self.run.count_amount(what, made.amount);
         }
         Ok(())
@@ -595,9 +595,9 @@ impl Generation<'_> {
     /// Counts a voucher that is held, and reports it unless that was done before.
     fn report_held(&self, booking: &Booking, held_before: Option<HeldBecause>) {
         match &booking.held {
-            Some(HeldBecause::CycleOpen) => self.run.count("of a cycle that is not over"),
+            Some(HeldBecause::CycleOpen) => self.run.count(BatchCount::CycleOpen),
             Some(reason) => {
-                self.run.count_amount("held", booking.voucher.vendor_amount);
+                self.run.count_amount(BatchCount::Held, booking.voucher.vendor_amount);
                 // Reasons that stay until a person acts: each run counts them, only the first one reports them.
                 let is_reported_once =
                     matches!(reason, HeldBecause::OutsideCycles | HeldBecause::OtherProvider | HeldBecause::OtherType);
@@ -613,7 +613,7 @@ impl Generation<'_> {
     /// Compares a voucher that has operations with Mirakl's present data: a changed amount is reported and never
     /// overwritten, and what is not sent yet is held if it must not be paid unchanged.
     async fn unchanged(&self, known: VoucherRecord, voucher: Voucher) -> Result<(), JobError> {
-        self.run.count("known already");
+        self.run.count(BatchCount::KnownAlready);
         let (vendor, operator) = (known.voucher.vendor_amount, known.voucher.operator_amount);
         let (new_vendor, new_operator) = (voucher.vendor_amount, voucher.operator_amount);
         let changed_to = Some((new_vendor, new_operator)).filter(|shown| *shown != (vendor, operator));

@@ -11,7 +11,7 @@ use crate::jobs::intake::shown_vouchers::{ShownVoucher, ShownVouchers};
 use crate::jobs::ledger::of_voucher;
 use crate::jobs::payout::due;
 use crate::jobs::payout::pay::subject;
-use crate::jobs::{BatchRun, Context, JobError};
+use crate::jobs::{BatchCount, BatchRun, Context, JobError};
 use crate::remote::CallError;
 use crate::store::{StoreError, StoreReader, View, Writer};
 use crate::text::message::{Message, msg};
@@ -114,7 +114,7 @@ pub(crate) async fn hold_what_differs(
         Ok::<_, StoreError>(held)
     });
     for (operation, sentence) in held.await? {
-        run.count_amount("held", operation.amount);
+        run.count_amount(BatchCount::Held, operation.amount);
         run.warn(&subject(&operation), msg!("generate-held", amount = operation.amount, reason = sentence));
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::jobs::payout::funds::{AccountFunds, Reserved};
 use crate::jobs::payout::labels;
 use crate::jobs::payout::outcome::{self, AmendedRequest, FoundTransaction};
 use crate::jobs::vendor::process::vendor;
-use crate::jobs::{BatchRun, Context, JobError, Subject};
+use crate::jobs::{BatchCount, BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::{ActingOn, Transaction};
 use crate::remote::{CallError, Rejection};
 use crate::store::StoreError;
@@ -142,7 +142,7 @@ impl Paying<'_> {
                     return self.report_never_arrived(&operation).await;
                 }
                 NextStep::Begin(_) | NextStep::Resend | NextStep::Adopt => {
-                    self.run.count_amount("outcome open", operation.amount);
+                    self.run.count_amount(BatchCount::OutcomeOpen, operation.amount);
                     self.run.warn(&subject(&operation), msg!("pay-not-shown", kind));
                     return Ok(());
                 }
@@ -541,7 +541,7 @@ impl Paying<'_> {
             }
             Err(error) => return self.no_balance(operation, &error).map(|()| None),
         };
-        self.run.count_amount("insufficient funds", amount);
+        self.run.count_amount(BatchCount::InsufficientFunds, amount);
         self.run.fail(subject(operation), message.clone());
         outcome::update(self.context, operation.id, move |operation, now| {
             if kind == PaymentKind::Withdrawal {
@@ -559,7 +559,7 @@ impl Paying<'_> {
     async fn no_account(&self, operation: &Operation, amount: Amount, balance: Amount) -> Result<(), JobError> {
         let message = msg!("pay-other-currency", kind = self.kind, balance, amount);
         outcome::record_unready(self.context, operation.id, Unready::NoAccountInCurrency, message.clone()).await?;
-        self.run.count_amount("no account in the currency", amount);
+        self.run.count_amount(BatchCount::NoAccountInCurrency, amount);
         self.run.fail(subject(operation), message);
         Ok(())
     }
@@ -620,7 +620,7 @@ impl Paying<'_> {
         self.funds.commit(attempt.amount).await;
         let reference = attempt.reference.clone();
         outcome::record_accepted(self.context, operation.id, self.kind, reference, transaction).await?;
-        self.run.count_amount("requested", attempt.amount);
+        self.run.count_amount(BatchCount::Requested, attempt.amount);
         Ok(())
     }
 
@@ -629,7 +629,8 @@ impl Paying<'_> {
         let (id, reference) = (operation.id, attempt.reference.clone());
         let reason = rejection.sentence.clone();
         outcome::refused(self.context, id, self.kind, reference, rejection, for_funds).await?;
-        self.run.count_amount(if for_funds { "insufficient funds" } else { "refused" }, attempt.amount);
+        self.run
+            .count_amount(if for_funds { BatchCount::InsufficientFunds } else { BatchCount::Refused }, attempt.amount);
         self.run.fail(subject(operation), msg!("pay-refused", kind = self.kind, reason));
         Ok(())
     }
@@ -690,7 +691,7 @@ impl Paying<'_> {
         let found = FoundTransaction { number, reference, account, transaction, as_of };
         outcome::adopt(self.context, id, self.kind, found).await?;
         match ended {
-            None => self.run.count_amount("found at HiPay", amount),
+            None => self.run.count_amount(BatchCount::FoundAtHiPay, amount),
             Some(why) => self.run.fail(subject(operation), why),
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::jobs::payout::due;
 use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome::{self, FoundTransaction};
 use crate::jobs::payout::pay::{AttemptMatch, Paying, subject};
-use crate::jobs::{BatchRun, Context, JobError};
+use crate::jobs::{BatchCount, BatchRun, Context, JobError};
 use crate::remote::hipay::{ActingOn, Transaction};
 use crate::store::{StoreReader, View};
 use crate::text::message::{Message, msg};
@@ -109,7 +109,7 @@ async fn sync(
     let (found, as_of) = look_up(context, kind, &attempt, listed, asked_at).await?;
     let Some(transaction) = found else {
         // It was accepted; a look-up may lag behind.
-        run.count_amount("not shown yet", attempt.amount);
+        run.count_amount(BatchCount::NotShownYet, attempt.amount);
         if report_if_overdue(context, run, &operation, &attempt, msg!("sync-not-shown")) && may_be_held(&operation) {
             outcome::hold_vanished(context, operation.id, kind, msg!("sync-vanished", kind)).await?;
         }
@@ -175,14 +175,14 @@ async fn look_up(
 fn report_state(run: &BatchRun, operation: &Operation, kind: PaymentKind, attempt: &Attempt, shown: &Transaction) {
     let state = &shown.word;
     match shown.state {
-        TransactionState::Captured => run.count_amount("done", attempt.amount),
+        TransactionState::Captured => run.count_amount(BatchCount::Done, attempt.amount),
         TransactionState::Failed | TransactionState::Canceled => {
             let reason = outcome::reason(shown);
             run.fail(subject(operation), msg!("sync-ended", kind, state, reason));
         }
-        TransactionState::Pending | TransactionState::Standby => run.count_amount("still under way", attempt.amount),
+        TransactionState::Pending | TransactionState::Standby => run.count_amount(BatchCount::UnderWay, attempt.amount),
         TransactionState::Unknown => {
-            run.count_amount("in an unknown state", attempt.amount);
+            run.count_amount(BatchCount::UnknownState, attempt.amount);
             run.fail(subject(operation), msg!("sync-unknown-word", kind, state));
         }
     }

@@ -16,7 +16,7 @@ use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome;
 use crate::jobs::payout::pay::{Paying, subject};
 use crate::jobs::vendor::process::vendor;
-use crate::jobs::{BatchRun, Context, JobError};
+use crate::jobs::{BatchCount, BatchRun, Context, JobError};
 use crate::remote::hipay::ActingOn;
 use crate::store::StoreError;
 use crate::text::message::{Message, msg};
@@ -96,13 +96,13 @@ async fn transfer(
 async fn may_be_sent(context: &Context, run: &BatchRun, operation: &Operation) -> Result<bool, JobError> {
     if let Some(message) = not_to_be_paid(context, operation.mirakl_id).await? {
         outcome::apply_event(context, operation.id, OperationEvent::VendorDisabled, message.clone()).await?;
-        run.count_amount("vendor disabled", operation.amount);
+        run.count_amount(BatchCount::VendorDisabled, operation.amount);
         run.warn(&subject(operation), msg!("not-transferred", reason = message));
         return Ok(false);
     }
     if !operation.amount.is_positive() {
         outcome::apply_event(context, operation.id, OperationEvent::AmountInvalid, msg!("nothing-to-pay")).await?;
-        run.count("nothing to pay");
+        run.count(BatchCount::NothingToPay);
         return Ok(false);
     }
     Ok(true)

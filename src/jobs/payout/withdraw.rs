@@ -17,7 +17,7 @@ use crate::jobs::payout::funds::AccountFunds;
 use crate::jobs::payout::outcome;
 use crate::jobs::payout::pay::{Paying, subject};
 use crate::jobs::vendor::process::vendor;
-use crate::jobs::{BatchRun, Context, JobError, Subject};
+use crate::jobs::{BatchCount, BatchRun, Context, JobError, Subject};
 use crate::remote::hipay::{Account, ActingOn};
 use crate::store::{StoreReader, View};
 use crate::text::message::{Message, msg};
@@ -92,8 +92,8 @@ async fn by_wallet(context: &Context, run: &BatchRun, ids: &[u64]) -> Result<Vec
 enum WithdrawalBlock {
     /// A condition of the wallet that is not met.
     Unready(Unready, Message),
-    /// Another event, with its word for the counts.
-    Event(OperationEvent, &'static str, Message),
+    /// Another event, and what it counts as.
+    Event(OperationEvent, BatchCount, Message),
 }
 
 /// One wallet during one run: HiPay's data about it is read once, when it is first needed.
@@ -113,7 +113,7 @@ impl WalletRun<'_> {
         let may_send = block.is_none();
         match block {
             Some(WithdrawalBlock::Unready(why, message)) => {
-                self.run.count_amount("wallet not ready", operation.amount);
+                self.run.count_amount(BatchCount::WalletNotReady, operation.amount);
                 self.run.hold_back(subject(&operation), message.clone());
                 outcome::record_unready(self.context, operation.id, why, message).await?;
             }
@@ -138,10 +138,10 @@ impl WalletRun<'_> {
         let event = |event, word, message| Ok(Some(WithdrawalBlock::Event(event, word, message)));
         let vendor = vendor(self.context, operation.mirakl_id).await?;
         if vendor.as_ref().is_some_and(|vendor| vendor.gone) {
-            return event(OperationEvent::VendorDisabled, "shop gone", msg!("obstacle-gone"));
+            return event(OperationEvent::VendorDisabled, BatchCount::ShopGone, msg!("obstacle-gone"));
         }
         let Some(vendor) = vendor.filter(|vendor| vendor.enabled) else {
-            return event(OperationEvent::VendorDisabled, "vendor disabled", msg!("obstacle-disabled"));
+            return event(OperationEvent::VendorDisabled, BatchCount::VendorDisabled, msg!("obstacle-disabled"));
         };
         let Some(account) = self.account().await? else {
             return unready(Unready::WalletUnknown, msg!("obstacle-no-wallet"));
@@ -153,7 +153,7 @@ impl WalletRun<'_> {
             return unready(Unready::NotIdentified, msg!("obstacle-not-identified"));
         }
         if vendor.payment_blocked && operation.beneficiary == Beneficiary::Vendor {
-            return event(OperationEvent::PaymentBlocked, "payment blocked", msg!("obstacle-blocked"));
+            return event(OperationEvent::PaymentBlocked, BatchCount::PaymentBlocked, msg!("obstacle-blocked"));
         }
         if !account.bank_details_validated {
             return unready(Unready::BankDetailsNotValidated, msg!("obstacle-no-bank-details"));

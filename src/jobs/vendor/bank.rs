@@ -5,8 +5,8 @@ use crate::domain::vendor::{
     SentDocument, VendorProblem, Warning, bank_text, country_alpha2, is_sendable_content, is_sendable_file, same_iban,
     valid_bic, valid_iban,
 };
-use crate::jobs::JobError;
 use crate::jobs::vendor::process::{ShopRun, change, vendor};
+use crate::jobs::{BatchCount, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{BankStatus, NewBankInfo};
 use crate::remote::mirakl::{BankDetails, ShopDocument, ShopUpdate};
@@ -90,7 +90,7 @@ impl ShopRun<'_> {
                 if still_blocked {
                     self.warnings.push(blocked_by_others());
                 } else {
-                    self.run.count("payments unblocked");
+                    self.run.count(BatchCount::PaymentsUnblocked);
                 }
                 change(context, shop.shop_id, move |vendor| vendor.bank_details_approved(still_blocked)).await
             }
@@ -144,7 +144,7 @@ impl ShopRun<'_> {
             let what = "HiPay did not take the bank details";
             return self.or_warning(&error, VendorProblem::BankDetailsNotTaken, what);
         }
-        self.run.count("bank details sent");
+        self.run.count(BatchCount::BankDetailsSent);
         self.remember(BANK_DOCUMENT, vec![proof.clone()], "sent with the bank details", Some(iban)).await?;
         change(context, shop.shop_id, |vendor| {
             vendor.bank_status = BankStatus::InProgress.code();
@@ -201,7 +201,7 @@ impl ShopRun<'_> {
             let what = "payments could not be blocked in Mirakl";
             return self.or_warning(&error, VendorProblem::MiraklNotChanged, what);
         }
-        self.run.count("payments blocked");
+        self.run.count(BatchCount::PaymentsBlocked);
         change(self.context, self.shop.shop_id, |vendor| {
             vendor.payment_blocked = true;
             vendor.suspended_for_bank_details = false;

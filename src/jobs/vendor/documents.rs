@@ -7,7 +7,7 @@ use crate::domain::vendor::{
     DocumentValidation, SentDocument, VendorProblem, Warning, is_sendable_content, is_sendable_file,
 };
 use crate::jobs::vendor::process::ShopRun;
-use crate::jobs::{Context, JobError};
+use crate::jobs::{BatchCount, Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{DocumentOutcome, NewDocument};
 use crate::remote::mirakl::ShopDocument;
@@ -59,7 +59,7 @@ impl ShopRun<'_> {
             // HiPay still checks the front side that it has alone: the next run sends both.
             Ok(DocumentAttempt::Answered(DocumentOutcome::WaitingAlready)) if was_sent => Ok(()),
             Ok(DocumentAttempt::Answered(outcome)) => {
-                self.run.count("documents sent");
+                self.run.count(BatchCount::DocumentsSent);
                 let both = [Some(document), back.file()].into_iter().flatten().cloned().collect();
                 self.remember(kind.hipay_type, both, outcome.sentence(), None).await
             }

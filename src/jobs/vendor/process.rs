@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::domain::vendor::{SentDocument, Vendor, VendorPart, VendorProblem, Warning, country_alpha2};
 use crate::jobs::vendor::mirakl_setup::{BANK_PROOF, read_setup};
 use crate::jobs::vendor::wallet_search::WalletSearch;
-use crate::jobs::{BatchRun, Context, JobError, Subject};
+use crate::jobs::{BatchCount, BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::mirakl::{Shop, ShopDocument};
 use crate::store::{Query, StoreError, View, Writer};
@@ -64,7 +64,7 @@ async fn shops(context: &Context, run: &BatchRun, since: Option<Timestamp>) -> R
     let rows = listings.into_iter().flat_map(|listing| listing.rows);
     let (ours, others): (Vec<Shop>, Vec<Shop>) = rows.partition(|shop| is_ours(context, shop));
     for _ in others.iter().filter(|shop| shop.wants_hipay) {
-        run.count("left out by country.filter");
+        run.count(BatchCount::LeftOutByCountry);
     }
     Ok(ours)
 }
@@ -145,7 +145,7 @@ async fn one(
         return disable(context, run, known).await;
     }
     if known.as_ref().is_some_and(|known| !known.enabled) {
-        run.count("enabled again");
+        run.count(BatchCount::EnabledAgain);
     }
     let mut shop_run = ShopRun { context, run, shop, warnings: Vec::new() };
     let hipay_id = shop_run.settle_wallet(search, known).await?;
@@ -216,10 +216,10 @@ fn looked_at(found: &[Warning], after_the_wallet: bool) -> Vec<VendorPart> {
 /// Disables the vendor, if any, of a shop that does not want to be paid through HiPay.
 async fn disable(context: &Context, run: &BatchRun, known: Option<Vendor>) -> Result<(), JobError> {
     let Some(known) = known.filter(|known| known.enabled) else {
-        run.count("skipped");
+        run.count(BatchCount::Skipped);
         return Ok(());
     };
-    run.count("disabled");
+    run.count(BatchCount::Disabled);
     change(context, known.mirakl_id, |vendor| vendor.enabled = false).await
 }
 

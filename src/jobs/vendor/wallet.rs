@@ -4,7 +4,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::vendor::{Vendor, VendorProblem, Warning, civility, country_alpha2, login};
 use crate::jobs::vendor::process::{ShopRun, change};
 use crate::jobs::vendor::wallet_search::WalletSearch;
-use crate::jobs::{Context, JobError};
+use crate::jobs::{BatchCount, Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{Account, ActingOn, NewAccount};
 use crate::remote::mirakl::Shop;
@@ -117,7 +117,7 @@ impl ShopRun<'_> {
             let message = format!("HiPay did not take {url} for the wallet's notifications: {error}");
             return self.warn_because(&error, Warning::new(VendorProblem::CallbackNotChanged, message).about(url));
         }
-        self.run.count("callback URLs set");
+        self.run.count(BatchCount::CallbackUrlsSet);
         change(self.context, self.shop.shop_id, move |vendor| vendor.callback_url = Some(url)).await
     }
 
@@ -156,7 +156,7 @@ impl ShopRun<'_> {
             return Ok(None);
         }
         if let Some((_, account)) = found.pop_first() {
-            self.run.count("wallets found");
+            self.run.count(BatchCount::WalletsFound);
             // An e-mail that no account has is not this wallet's.
             let email = if email_free { String::new() } else { shop.email.clone() };
             let callback_url = account.callback_url.clone();
@@ -174,7 +174,7 @@ impl ShopRun<'_> {
         }
         let new = new_account(context, shop, &login, country);
         let Some(account) = self.create_account(new).await? else { return Ok(None) };
-        self.run.count("wallets created");
+        self.run.count(BatchCount::WalletsCreated);
         self.keep(login, shop.email.clone(), account).await
     }
 
