@@ -1,12 +1,13 @@
 //! The log: events of `tracing` go to one of our streams, to `log.file.path`, to the store, and by
 //! mail to the recipients of alerts. Logging never blocks, except on the stream of a command.
 //!
-//! **How to log.** `tracing::info!(action = "serve", "answers on {address}")`: one message that an operator
-//! understands, once, where an event is handled. The fields to filter by are `action` (the command of a batch, or a
-//! part of the appliance), `mirakl_id` and `batch`; any other field is stored with the line. All three are also taken
-//! from the enclosing spans, and a span's own fields as `span_field` (`request_id`). `tracing` has five levels, the log
-//! has eight: `severity` raises a line to one that `tracing` lacks, `info!(severity = "NOTICE", …)` and
-//! `error!(severity = "CRITICAL", …)` (or `"ALERT"`, `"EMERGENCY"`).
+//! **How to log.** `logged!(info, action = "serve", msg!("log-answers", address))`: one message that an operator
+//! understands, once, where an event is handled, with its text in each language. The fields to filter by are `action`
+//! (the command of a batch, or a part of the appliance), `mirakl_id` and `batch`; any other field is stored with the
+//! line. All three are also taken from the enclosing spans, and a span's own fields as `span_field` (`request_id`).
+//! `tracing` has five levels, the log has eight: `severity` raises a line to one that `tracing` lacks,
+//! `logged!(info, severity = "NOTICE", …)` and `logged!(error, severity = "CRITICAL", …)` (or `"ALERT"`,
+//! `"EMERGENCY"`). DEBUG lines are in English alone: `tracing::debug!`.
 //!
 //! **What is logged.** Our own lines, and warnings and worse of the libraries.
 //!
@@ -57,6 +58,7 @@ use crate::config::{Config, LogLevel, Settings};
 use crate::platform::clock::Clock;
 use crate::platform::metrics::LOG_LINES;
 use crate::store::{Store, StoreError};
+use crate::text::message::{Message, msg};
 use crate::trouble;
 
 /// Action of lines about the mail itself, which are never mailed.
@@ -263,16 +265,15 @@ impl Logs {
         // Reported when the printer is free again; it reports each of these once, so this ends.
         match news {
             None => {}
-            Some(LogFileChange::Lost(text)) => self.say(LogLevel::Error, text),
-            Some(LogFileChange::Back(missing)) => {
-                self.say(LogLevel::Notice, format!("the log file is written again; {missing} lines are missing in it"));
-            }
+            Some(LogFileChange::Lost(message)) => self.say(LogLevel::Error, &message),
+            Some(LogFileChange::Back(number)) => self.say(LogLevel::Notice, &msg!("log-file-written-again", number)),
         }
     }
 
     /// Logs a line about the log itself.
-    fn say(&self, level: LogLevel, message: String) {
-        self.emit(LogLine::said(self.shared.clock.now(), level, "logs", message), &self.wanted());
+    fn say(&self, level: LogLevel, message: &Message) {
+        let line = LogLine::said(self.shared.clock.now(), level, "logs", message.text().to_owned());
+        self.emit(LogLine { said: message.parts(), ..line }, &self.wanted());
     }
 
     fn start_printing(&self) {
@@ -281,11 +282,10 @@ impl Logs {
         let _ = std::thread::Builder::new().name("log-printer".to_owned()).spawn(move || {
             while let Some(lines) = logs.shared.to_print.take(MAX_WRITTEN_TOGETHER, Duration::ZERO) {
                 logs.print(&lines);
-                let lost: u64 = logs.shared.to_print.lost().into_values().sum();
+                let number: u64 = logs.shared.to_print.lost().into_values().sum();
                 logs.shared.to_print.done();
-                if lost > 0 {
-                    let text = format!("whoever reads this log could not keep up: {lost} lines are missing in it");
-                    logs.say(LogLevel::Warning, text);
+                if number > 0 {
+                    logs.say(LogLevel::Warning, &msg!("log-reader-too-slow", number));
                 }
             }
         });

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{LogLine, Style};
+use crate::text::message::{Message, msg};
 
 /// One of the standard streams of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Stream {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LogFileChange {
     /// The reason for which the file cannot be written; reported once until it can be written again.
-    Lost(String),
+    Lost(Message),
     /// The number of lines that are missing in the file, now that it can be written again.
     Back(u64),
 }
@@ -80,11 +81,8 @@ impl LogFile {
             Err(error) => {
                 self.open = None;
                 let news = self.missing.is_none().then(|| {
-                    let path = self.path.display();
-                    LogFileChange::Lost(format!(
-                        "the log file {path} cannot be written ({error}): make room or correct its rights, or change \
-                         log.file.path; until then lines are missing in it"
-                    ))
+                    let path = self.path.display().to_string();
+                    LogFileChange::Lost(msg!("log-file-not-written", path, error = error.to_string()))
                 });
                 self.missing = Some(self.missing.unwrap_or(0).saturating_add(count));
                 news

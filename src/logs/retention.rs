@@ -7,6 +7,7 @@ use super::LogLine;
 use crate::config::{RetentionConfig, Settings};
 use crate::platform::clock::Clock;
 use crate::store::{Query, Store, StoreError, View};
+use crate::text::message::{logged, msg};
 
 /// Interval between two checks.
 const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(30);
@@ -22,14 +23,14 @@ pub async fn retain(store: Store, clock: Clock, settings: Settings, stop: Cancel
         let retention = settings.get().retention;
         match trim(&store, &clock, retention, &stop).await {
             Ok(0) => {}
-            Ok(gone) => tracing::info!(action = "logs", "{gone} log lines were deleted: they were too old or too many"),
+            Ok(number) => logged!(info, action = "logs", msg!("log-lines-deleted", number)),
             Err(StoreError::Closed) => return,
-            Err(error) => tracing::warn!(action = "logs", "old log lines could not be deleted: {error}"),
+            Err(error) => logged!(warn, action = "logs", msg!("log-lines-not-deleted", error = &error)),
         }
         if clock.now().duration_since(measured_at) >= MEASURE_INTERVAL {
             measured_at = clock.now();
             if let Err(error) = measure(&store).await {
-                tracing::warn!(action = "store", "the store's file could not be measured: {error}");
+                logged!(warn, action = "store", msg!("log-store-not-measured", error = &error));
             }
         }
         tokio::select! {
@@ -48,12 +49,10 @@ async fn measure(store: &Store) -> Result<(), StoreError> {
         measuring.note_size(size).map(|()| size)
     });
     let size = measured.await.unwrap_or(Err(StoreError::Closed))?;
-    let then = if size.is_roomy() { "; the next start makes it smaller" } else { "" };
     let (file, room) = (size.file.div_euclid(MEBIBYTE), size.room().div_euclid(MEBIBYTE));
-    tracing::info!(
-        action = "store",
-        "the store's file has {file} MiB, of which {room} MiB are room for new records{then}"
-    );
+    let message =
+        if size.is_roomy() { msg!("log-store-size-shrinks", file, room) } else { msg!("log-store-size", file, room) };
+    logged!(info, action = "store", message);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{LogLine, Logs};
 use crate::config::LogLevel;
 use crate::store::{Store, StoreError};
+use crate::text::message::msg;
 
 /// Maximum number of lines per write: a group must not hold up other writes for long.
 const GROUP: usize = 250;
@@ -31,7 +32,7 @@ fn keep(logs: &Logs, store: &Store) {
         match put(store, group.clone()) {
             Ok(()) => {
                 if wait > FIRST_WAIT {
-                    logs.say(LogLevel::Notice, "log lines are stored again".to_owned());
+                    logs.say(LogLevel::Notice, &msg!("log-lines-stored-again"));
                 }
                 wait = FIRST_WAIT;
                 log_lost_lines(logs);
@@ -44,7 +45,7 @@ fn keep(logs: &Logs, store: &Store) {
                 backlog.give_back(group);
                 // Reported once: the report waits for the store like any other line.
                 if wait == FIRST_WAIT {
-                    logs.say(LogLevel::Error, format!("log lines cannot be stored and wait in memory: {error}"));
+                    logs.say(LogLevel::Error, &msg!("log-lines-not-stored", error = &error));
                 }
                 if backlog.is_closed() {
                     return;
@@ -72,6 +73,5 @@ fn log_lost_lines(logs: &Logs) {
         return;
     }
     let counts: Vec<String> = lost.iter().map(|(level, count)| format!("{count} {}", level.name())).collect();
-    let text = format!("the store could not keep up with the log: {} lines are missing in it", counts.join(", "));
-    logs.say(LogLevel::Warning, text);
+    logs.say(LogLevel::Warning, &msg!("log-store-too-slow", counts = counts.join(", ")));
 }

@@ -10,7 +10,7 @@ use crate::admin::wiring::schema;
 use crate::config::RetentionConfig;
 use crate::config::tests::{required_environment, variables as environment};
 use crate::store::{Query, StoreOptions, View};
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, logged, msg};
 use crate::text::{Locale, Texts};
 
 /// Makes a line at a fixed time.
@@ -84,6 +84,25 @@ fn lines_are_stored_with_their_level_and_what_the_spans_around_them_say() {
     assert_eq!((lines[0].target.as_str(), lines[0].message.as_str()), ("hyper", "warning of a library"));
     assert!(logs.release_store());
     store.close().unwrap();
+}
+
+#[test]
+fn a_line_of_ours_exists_in_each_language() {
+    let (_folder, store) = open();
+    let logs = logs(&[]);
+    logs.store_in(&store).unwrap();
+    tracing::subscriber::with_default(logs.subscriber(), || {
+        let (mirakl_id, error) = (2001_u64, StoreError::Machine("the disk is gone".to_owned()));
+        logged!(error, severity = "CRITICAL", action = "mail", mirakl_id, msg!("log-digest-failed", error = &error));
+    });
+    let lines = stored(&logs, &store, &LogFilter::default());
+    let line = &lines[0];
+    assert_eq!((line.severity(), line.action.as_str(), line.mirakl_id), (LogLevel::Critical, "mail", Some(2001)));
+    assert_eq!(line.message, "cannot make the digest: the disk is gone");
+    let french = line.in_words(Texts::of(Some(Locale::French)));
+    assert!(french.starts_with("le résumé n’a pas pu être établi"), "{french}");
+    assert!(french.ends_with("(the disk is gone)"), "{french}");
+    logs.release_store();
 }
 
 #[test]

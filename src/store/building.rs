@@ -18,6 +18,7 @@ use super::queue::Job;
 use super::record::{Collection, Declared};
 use super::view::{RowSource, table};
 use super::writer::Writer;
+use crate::text::message::{logged, msg};
 
 /// Table of the marks, by collection and index: the number of unreadable records, and the last key.
 pub(super) const BUILDING: &str = "building";
@@ -113,7 +114,7 @@ impl Job for BuildSlice {
     fn run(&mut self, writer: &mut Writer<'_>) -> bool {
         let built = writer.build_on();
         if let Err(error) = &built {
-            tracing::error!(action = "store", "lists are not built any further until the next start: {error}");
+            logged!(error, action = "store", msg!("log-lists-not-built", error));
         }
         self.left.store(matches!(built, Ok(true)), Ordering::Relaxed);
         built.is_ok()

@@ -100,15 +100,16 @@ impl From<&StoreError> for Message {
         match error {
             StoreError::Conflict { collection, index, key, holder } => {
                 msg!("store-conflict", collection = *collection, key, index = *index, holder)
+                    .with_text(error.to_string())
             }
             StoreError::Unreadable { collection, key, reason } => {
                 msg!("store-unreadable", collection = *collection, key).detailed(reason)
             }
             StoreError::Closed => msg!("store-closed"),
             // The quoted texts come from the operating system and the engine, in English.
-            StoreError::Machine(_) => Self::worded(error.to_string(), "store-machine", []),
-            StoreError::Damaged { .. } => Self::worded(error.to_string(), "store-damaged", []),
-            StoreError::Defect(_) => Self::worded(error.to_string(), "store-defect", []),
+            StoreError::Machine(words) => Self::worded(error.to_string(), "store-machine", []).containing(words),
+            StoreError::Damaged { reason } => Self::worded(error.to_string(), "store-damaged", []).containing(reason),
+            StoreError::Defect(words) => Self::worded(error.to_string(), "store-defect", []).containing(words),
             // `InUse` and `Newer` occur only when the program starts; pages have their own words for the others.
             StoreError::NotBuilt { .. }
             | StoreError::InUse { .. }

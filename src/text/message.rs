@@ -119,6 +119,24 @@ macro_rules! msg {
 }
 pub(crate) use msg;
 
+/// Logs a message at a level of `tracing`: fields as in `tracing`, and the message last. The line's text is English, and
+/// its field `said` has the message's parts for readers of other languages: `logged!(warn, action = "mail", batch,
+/// msg!("log-mail-refused", to, reason))`.
+macro_rules! logged {
+    (@fields $level:ident [$($fields:tt)*] $name:ident = $value:expr, $($rest:tt)+) => {
+        $crate::text::message::logged!(@fields $level [$($fields)* $name = $value,] $($rest)+)
+    };
+    (@fields $level:ident [$($fields:tt)*] $name:ident, $($rest:tt)+) => {
+        $crate::text::message::logged!(@fields $level [$($fields)* $name,] $($rest)+)
+    };
+    (@fields $level:ident [$($fields:tt)*] $message:expr $(,)?) => {{
+        let message = &$message;
+        ::tracing::$level!($($fields)* said = message.parts(), "{message}");
+    }};
+    ($level:ident, $($rest:tt)+) => { $crate::text::message::logged!(@fields $level [] $($rest)+) };
+}
+pub(crate) use logged;
+
 impl Message {
     /// Makes the message `id` with these arguments.
     pub fn new(id: &str, values: impl IntoIterator<Item = (&'static str, Argument)>) -> Self {
@@ -148,6 +166,22 @@ impl Message {
     #[must_use]
     pub fn detailed(mut self, words: impl fmt::Display) -> Self {
         self.text = format!("{}: {words}", self.text);
+        if let Some(said) = &mut self.said {
+            said.detail = Some(words.to_string());
+        }
+        self
+    }
+
+    /// Replaces the English text; the other languages keep theirs.
+    #[must_use]
+    pub fn with_text(self, english: impl Into<String>) -> Self {
+        Self { text: english.into(), ..self }
+    }
+
+    /// Marks words of a library that the English text contains already. Other languages show them as those of
+    /// [`detailed`](Self::detailed).
+    #[must_use]
+    pub fn containing(mut self, words: impl fmt::Display) -> Self {
         if let Some(said) = &mut self.said {
             said.detail = Some(words.to_string());
         }

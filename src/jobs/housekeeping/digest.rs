@@ -17,6 +17,7 @@ use crate::jobs::{BatchRecord, BatchState, Context, add_to_sums};
 use crate::logs::LogFilter;
 use crate::mail::{self, Digest, Mail, OfLevel, OfStatus};
 use crate::store::{Query, Store, StoreError, View, readable_record};
+use crate::text::message::{logged, msg};
 
 /// Name of the document about the last digest.
 const DIGEST: &str = "mail/digest";
@@ -39,7 +40,7 @@ pub async fn make_digests(context: Context, settings: Settings, stop: Cancellati
         loop {
             context.gate.opened().await;
             if let Err(error) = make_digest(&context, &settings).await {
-                tracing::error!(action = "mail", "cannot make the digest: {error}");
+                logged!(error, action = "mail", msg!("log-digest-failed", error = &error));
             }
             context.clock.sleep(CHECK_INTERVAL).await;
         }

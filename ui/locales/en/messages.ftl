@@ -520,3 +520,20 @@ check-ours = the store belongs to this Mirakl, HiPay and technical account
 check-set-up = the document types and the custom field exist
 check-silent = not all of them answered within { $seconds } s; check the network route to them
 check-through-service = { $folder }, used by the running service (cashout { $version }), whose settings are checked below
+
+# Lines of the log, and notices about the settings at the start.
+log-answers = answers on { $address }
+log-store-size = the store's file has { $file } MiB, of which { $room } MiB are room for new records
+log-store-size-shrinks = the store's file has { $file } MiB, of which { $room } MiB are room for new records; the next start makes it smaller
+log-store-not-measured = the store's file could not be measured: { $error }
+log-lists-not-built = lists are not built any further until the next start: { $error }
+log-lines-deleted = { $number } log lines were deleted: they were too old or too many
+log-lines-not-deleted = old log lines could not be deleted: { $error }
+log-lines-not-stored = log lines cannot be stored and wait in memory: { $error }
+log-lines-stored-again = log lines are stored again
+log-store-too-slow = the store could not keep up with the log: { $counts } lines are missing in it
+log-reader-too-slow = whoever reads this log could not keep up: { $number } lines are missing in it
+log-file-not-written = the log file { $path } cannot be written ({ $error }): make room or correct its rights, or change log.file.path; until then lines are missing in it
+log-file-written-again = the log file is written again; { $number } lines are missing in it
+log-digest-failed = cannot make the digest: { $error }
+log-mail-refused = a message to { $to } was refused for good, and is not tried again: { $reason }

@@ -519,3 +519,20 @@ check-ours = la base appartient à ce Mirakl, ce HiPay et ce compte technique
 check-set-up = les types de justificatifs et le champ personnalisé existent
 check-silent = tous n’ont pas répondu en { $seconds } s ; vérifiez l’accès réseau
 check-through-service = { $folder }, utilisé par le service en marche (cashout { $version }), dont les paramètres sont vérifiés ci-après
+
+# Les lignes du journal, et les remarques au démarrage sur les paramètres.
+log-answers = répond sur { $address }
+log-store-size = le fichier de la base occupe { $file } Mio, dont { $room } Mio libres pour de nouveaux enregistrements
+log-store-size-shrinks = le fichier de la base occupe { $file } Mio, dont { $room } Mio libres pour de nouveaux enregistrements ; le prochain démarrage le réduit
+log-store-not-measured = la taille du fichier de la base n’a pas pu être mesurée : { $error }
+log-lists-not-built = la construction des listes est suspendue jusqu’au prochain démarrage : { $error }
+log-lines-deleted = lignes du journal supprimées, trop anciennes ou trop nombreuses : { $number }
+log-lines-not-deleted = les anciennes lignes du journal n’ont pas pu être supprimées : { $error }
+log-lines-not-stored = les lignes du journal ne peuvent pas être enregistrées et attendent en mémoire : { $error }
+log-lines-stored-again = les lignes du journal sont de nouveau enregistrées
+log-store-too-slow = la base n’a pas pu suivre le journal ; lignes qui y manquent : { $counts }
+log-reader-too-slow = le lecteur de ce journal n’a pas pu suivre ; lignes qui y manquent : { $number }
+log-file-not-written = le fichier journal { $path } ne peut pas être écrit ({ $error }) : libérez de l’espace, corrigez ses droits ou modifiez log.file.path ; d’ici là, des lignes y manquent
+log-file-written-again = le fichier journal est de nouveau écrit ; lignes qui y manquent : { $number }
+log-digest-failed = le résumé n’a pas pu être établi : { $error }
+log-mail-refused = un message à { $to } a été refusé définitivement et n’est pas renvoyé : { $reason }
