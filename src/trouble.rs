@@ -19,7 +19,7 @@ pub use notified_file::Aside;
 
 use crate::config::LogLevel;
 use crate::store::{StoreError, View};
-use crate::text::message::{self, Message, msg};
+use crate::text::message::{self, Message, logged, msg};
 
 /// Trouble key: HiPay does not answer.
 pub const HIPAY: &str = "hipay";
@@ -163,12 +163,8 @@ impl Troubles {
     /// the note from now on.
     pub fn note_aside(&self, aside: Aside) {
         if let Some(trouble) = aside.read() {
-            let (at, message) = (trouble.opened_at, &trouble.message);
-            tracing::warn!(
-                action = "serve",
-                trouble = trouble.key,
-                "kept since {at}, when it could not be stored: {message}"
-            );
+            let message = msg!("log-trouble-kept", since = trouble.opened_at.to_string(), message = &trouble.message);
+            logged!(warn, action = "serve", trouble = trouble.key, message);
             let mut state = self.lock();
             state.open.entry(trouble.key.clone()).or_insert(trouble);
             state.unsaved = true;
@@ -198,13 +194,13 @@ impl Troubles {
         noticed: Noticed<'_>,
     ) -> bool {
         let Noticed { action, batch, at } = noticed;
-        let (text, said) = (message.text().to_owned(), message.parts());
+        let line = message.clone();
         let is_told = self.remember((key, level), message, causes, at);
         if is_told && level >= LogLevel::Error {
             let severity = level.name();
-            tracing::error!(severity, action, batch, trouble = key, said, "{text}");
+            logged!(error, severity, action, batch, trouble = key, line);
         } else {
-            tracing::warn!(action, batch, trouble = key, said, "{text}");
+            logged!(warn, action, batch, trouble = key, line);
         }
         is_told
     }
@@ -262,8 +258,8 @@ impl Troubles {
             trouble
         };
         self.0.changed.notify_one();
-        let (opened_at, message) = (trouble.opened_at, &trouble.message);
-        tracing::info!(severity = "NOTICE", action, batch, trouble = key, "resolved, after {opened_at}: {message}");
+        let message = msg!("log-trouble-resolved", since = trouble.opened_at.to_string(), message = &trouble.message);
+        logged!(info, severity = "NOTICE", action, batch, trouble = key, message);
         true
     }
 

@@ -52,7 +52,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, HiPay};
 use crate::remote::mirakl::Mirakl;
 use crate::store::{Schema, Store, StoreError};
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, logged, msg};
 use crate::trouble::Troubles;
 use tokio::sync::Notify;
 
@@ -237,8 +237,7 @@ async fn execute(
 ) -> BatchEnd {
     let (action, batch) = (command.name(), record.id);
     let run = BatchRun::new(action, batch, progress, stop);
-    let begins = msg!("batch-begins");
-    tracing::info!(action, batch, said = begins.parts(), "{begins}");
+    logged!(info, action, batch, msg!("batch-begins"));
     let work = async {
         bind(context).await?;
         match command {
@@ -259,8 +258,8 @@ async fn execute(
     });
     let ended = record.end(context, &run, outcome).await;
     let (BatchRecord { done, total, failed, .. }, state) = (&ended.record, ended.record.state().name());
-    let ends = msg!("batch-ends", state = Message::worded(state, &format!("batch-{state}"), []));
-    tracing::info!(action, batch, done, total, failed, said = ends.parts(), "{ends}");
+    let state = Message::worded(state, &format!("batch-{state}"), []);
+    logged!(info, action, batch, done, total, failed, msg!("batch-ends", state));
     summary::report(context, &ended);
     ended
 }

@@ -26,6 +26,7 @@ pub use timetable::Timetable;
 use crate::config::Settings;
 use crate::jobs::{self, BatchEnd, BatchRecord, BatchState, Command, Context, Enqueued, JobError};
 use crate::store::StoreError;
+use crate::text::message::{logged, msg};
 use live::Reporter;
 
 /// Upper bound on the time until the settings are read again.
@@ -237,7 +238,7 @@ impl SchedulerInner {
             }
             Err(error) => {
                 if trouble.as_ref() != Some(&error) {
-                    tracing::error!(action = "scheduler", "batches wait, because the store cannot be used: {error}");
+                    logged!(error, action = "scheduler", msg!("log-batches-wait", error = &error));
                 }
                 *trouble = Some(error);
                 let _ = tokio::time::timeout(TROUBLE_WAIT, stop.cancelled()).await;
@@ -273,8 +274,8 @@ impl SchedulerInner {
         let reporter = Arc::new(Reporter { id, live: self.live.clone() });
         let mut ended = jobs::run_queued(&self.context, &record, reporter, stop.clone()).await;
         if let Err(error) = &ended {
-            let (action, error) = (record.command.as_str(), error.to_string());
-            tracing::error!(action, batch = id, "the batch stays queued, because it could not begin: {error}");
+            let message = msg!("log-batch-stays-queued", error);
+            logged!(error, action = record.command.as_str(), batch = id, message);
             let _ = tokio::time::timeout(BEGIN_AGAIN, stop.cancelled()).await;
         }
         let again = self.running().get(&id).is_some_and(|running| running.again);
@@ -283,7 +284,7 @@ impl SchedulerInner {
         {
             let now = self.context.clock.now();
             if let Err(error) = jobs::enqueue_rest(&self.context.store, record, &command, now).await {
-                tracing::error!(action = "scheduler", batch = id, "the rest of it waits for its next turn: {error}");
+                logged!(error, action = "scheduler", batch = id, msg!("log-batch-rest-waits", error = &error));
             }
         }
         // A batch stays among the running ones until its ending has been published.
@@ -313,8 +314,7 @@ impl Drop for WorkingMarker {
     fn drop(&mut self) {
         self.0.at_work.store(false, Ordering::Release);
         if std::thread::panicking() {
-            let defect = "the scheduler stopped in the middle, and no batch runs until a restart: this is a defect";
-            tracing::error!(severity = "CRITICAL", action = "scheduler", "{defect} of the program, please report it");
+            logged!(error, severity = "CRITICAL", action = "scheduler", msg!("log-scheduler-stopped"));
         }
     }
 }

@@ -7,6 +7,7 @@ use super::timetable::Timetable;
 use crate::config::Settings;
 use crate::jobs::{self, BatchKind, BatchRecord, Command, Context, GenerateArguments};
 use crate::store::{StoreError, View, Writer};
+use crate::text::message::{logged, msg};
 
 /// Delay beyond which a batch counts as missed. Batches that were missed together run one after
 /// another, so that each finds the results of the one before.
@@ -131,9 +132,7 @@ fn remember(
         match jobs::schedule(writer, scheduled(writer, kind, now)?, due, after, now)? {
             Some(record) if missed => missed_before = Some(record.id),
             Some(_) => {}
-            None => {
-                tracing::info!(action = kind.name(), "is due, but still runs or waits: it is not run a second time");
-            }
+            None => logged!(info, action = kind.name(), msg!("log-batch-due-already")),
         }
     }
     jobs::all_queued(writer)

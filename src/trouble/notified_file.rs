@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::Trouble;
 use crate::platform::hex::hex;
-use crate::text::message::Message;
+use crate::text::message::{Message, logged, msg};
 
 /// Name of the file in the data folder.
 const FILE: &str = "store-trouble";
@@ -65,7 +65,7 @@ impl Aside {
         let Some(text) = texts.into_iter().find(|text| text.len() <= SIZE) else { return };
         let noted = write(&self.beside, text.clone()).or_else(|_| write(&self.elsewhere, text));
         if let Err(error) = noted {
-            tracing::warn!(action = "serve", "it cannot be noted that people were told of the store: {error}");
+            logged!(warn, action = "serve", msg!("log-store-notice-not-kept", error = error.to_string()));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::jobs::{BatchCount, JobError, add_to_sums};
 use crate::logs::without_numbers;
 use crate::platform::telemetry;
 use crate::store::StoreError;
-use crate::text::message::Message;
+use crate::text::message::{Message, logged, msg};
 
 /// Display of the progress of a batch.
 pub trait BatchProgress: Send + Sync {
@@ -66,10 +66,17 @@ struct Tally {
     items_failed: u64,
     /// Number of items for which a remote gave no answer.
     unanswered: u64,
-    /// Number of failures per message, ignoring the numbers in it.
-    alike: BTreeMap<String, u64>,
+    /// Failures by their English text without its numbers.
+    alike: BTreeMap<String, AlikeFailures>,
     warnings: Vec<Failure>,
     abort: Option<JobError>,
+}
+
+/// Failures whose messages differ in numbers only.
+struct AlikeFailures {
+    /// Message of the first one.
+    first: Message,
+    count: u64,
 }
 
 impl BatchRun {
@@ -135,12 +142,13 @@ impl BatchRun {
         let (action, batch) = (self.action, self.batch);
         let alike = {
             let mut tally = self.tally();
-            let alike = tally.alike.entry(without_numbers(&message).collect()).or_default();
-            *alike = alike.saturating_add(1);
-            *alike
+            let alike = tally.alike.entry(without_numbers(&message).collect());
+            let alike = alike.or_insert_with(|| AlikeFailures { first: message.clone(), count: 0 });
+            alike.count = alike.count.saturating_add(1);
+            alike.count
         };
         if alike <= MAX_ALIKE_LOGGED {
-            tracing::warn!(action, batch, mirakl_id, voucher, said = message.parts(), "{message}");
+            logged!(warn, action, batch, mirakl_id, voucher, message);
         } else {
             tracing::debug!(action, batch, mirakl_id, voucher, said = message.parts(), "{message}");
         }
@@ -159,14 +167,7 @@ impl BatchRun {
     pub fn hold_back(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         telemetry::note(&masked(&message), false);
-        tracing::warn!(
-            action = self.action,
-            batch = self.batch,
-            mirakl_id,
-            voucher,
-            said = message.parts(),
-            "{message}"
-        );
+        logged!(warn, action = self.action, batch = self.batch, mirakl_id, voucher, message);
         self.list_failure(subject, message);
     }
 
@@ -188,14 +189,7 @@ impl BatchRun {
     /// Records a warning about an item that is not a failure of the batch.
     pub fn warn(&self, subject: &Subject, message: Message) {
         let Subject { mirakl_id, voucher } = subject;
-        tracing::warn!(
-            action = self.action,
-            batch = self.batch,
-            mirakl_id,
-            voucher,
-            said = message.parts(),
-            "{message}"
-        );
+        logged!(warn, action = self.action, batch = self.batch, mirakl_id, voucher, message);
         self.count(BatchCount::Warnings);
         telemetry::note(&masked(&message), false);
         let mut tally = self.tally();
@@ -208,16 +202,17 @@ impl BatchRun {
     pub fn critical(&self, subject: Subject, message: Message) {
         let Subject { mirakl_id, voucher } = &subject;
         let (action, batch) = (self.action, self.batch);
-        tracing::error!(severity = "CRITICAL", action, batch, mirakl_id, voucher, said = message.parts(), "{message}");
+        logged!(error, severity = "CRITICAL", action, batch, mirakl_id, voucher, message);
         self.keep_failure(subject, message);
     }
 
     /// Writes the result of the run to `record`.
     pub(crate) fn write_down(&self, record: &mut BatchRecord, outcome: Option<&JobError>) {
         let tally = self.tally();
-        for (words, all) in tally.alike.iter().filter(|(_, all)| **all > MAX_ALIKE_LOGGED) {
-            let (action, batch, more) = (self.action, self.batch, all.saturating_sub(MAX_ALIKE_LOGGED));
-            tracing::warn!(action, batch, "{more} more failures like: {words}; the batch and the operations name them");
+        for (words, alike) in tally.alike.iter().filter(|(_, alike)| alike.count > MAX_ALIKE_LOGGED) {
+            let number = alike.count.saturating_sub(MAX_ALIKE_LOGGED);
+            let failure = alike.first.clone().with_text(words);
+            logged!(warn, action = self.action, batch = self.batch, msg!("log-failures-alike", number, failure));
         }
         record.done = tally.done;
         record.total = tally.total;

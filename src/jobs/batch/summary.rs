@@ -7,7 +7,7 @@ use crate::domain::money::Amount;
 use crate::jobs::batch::record::NOT_DUE;
 use crate::jobs::{BatchCount, BatchEnd, BatchRecord, BatchState, Command, Context, JobError};
 use crate::store::StoreError;
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, logged, msg};
 use crate::trouble::{self, Noticed};
 
 /// Maximum age of an unanswered call for it to count as the cause of a run's end.
@@ -99,7 +99,7 @@ pub(crate) fn report(context: &Context, ended: &BatchEnd) {
     } else if !reasons.is_empty() {
         // The vendor or the marketplace has to act: this is not a failure of the run.
         let (action, batch) = (noticed.action, noticed.batch);
-        tracing::warn!(action, batch, said = message.parts(), "{message}");
+        logged!(warn, action, batch, message);
     }
 }
 

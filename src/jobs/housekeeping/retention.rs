@@ -10,6 +10,7 @@ use crate::domain::payment::CustomerPayment;
 use crate::domain::session::{self, KnownAddress, Session, SignInAttempts};
 use crate::jobs::{Context, JobError};
 use crate::store::{Cursor, Index, Query, Record, StoreError, View, Writer};
+use crate::text::message::{logged, msg};
 
 /// Number of records per write.
 const SLICE: usize = 200;
@@ -66,10 +67,7 @@ pub async fn retention(context: &Context) -> Result<Erased, JobError> {
     }
     if erased != Erased::default() {
         let Erased { notifications, payments } = erased;
-        tracing::info!(
-            action = "retention",
-            "{notifications} notifications were emptied, and personal data was removed from {payments} payments"
-        );
+        logged!(info, action = "retention", msg!("log-data-removed", notifications, payments));
     }
     Ok(erased)
 }
@@ -190,7 +188,7 @@ fn empty_slice(
 /// Reports a record that cannot be read, and leaves it out.
 fn readable<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     if let Err(error @ StoreError::Unreadable { .. }) = &found {
-        tracing::error!(action = "retention", "{error}; it is left as it is");
+        logged!(error, action = "retention", msg!("log-record-kept", error));
         return Ok(None);
     }
     found

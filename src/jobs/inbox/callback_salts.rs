@@ -16,7 +16,7 @@ use crate::platform::secret::Secret;
 use crate::remote::CallError;
 use crate::remote::hipay::ActingOn;
 use crate::store::{StoreError, View, Writer};
-use crate::text::message::msg;
+use crate::text::message::{Message, logged, msg};
 
 /// Minimum interval between two readings of an account's salt because a notice did not match.
 const REREAD_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
@@ -172,22 +172,16 @@ pub async fn callback_salt_other_than(
         Ok(salt) if salt != *tried => {
             store_salt(context, hipay_id, salt.clone()).await?;
             context.known_salts.store_salt(hipay_id, &salt);
-            tracing::info!(action = "notification", "HiPay has changed the salt of the account {hipay_id}");
+            logged!(info, action = "notification", msg!("log-salt-changed", account = hipay_id));
             Ok(Some(salt))
         }
         Ok(_) => {
-            tracing::warn!(
-                action = "notification",
-                "a notice about the account {hipay_id} does not fit to its checksum: somebody else sent it"
-            );
+            logged!(warn, action = "notification", msg!("log-notice-forged", account = hipay_id));
             Ok(None)
         }
         Err(error) => {
-            tracing::warn!(
-                action = "notification",
-                "a notice about the account {hipay_id} does not fit to its checksum, and HiPay could not be asked \
-                 whether its salt has changed: {error}"
-            );
+            let message = msg!("log-notice-unchecked", account = hipay_id, error = &error);
+            logged!(warn, action = "notification", message);
             Err(SaltError::NotAnswered)
         }
     }
@@ -203,14 +197,11 @@ pub async fn read_own_callback_salts(context: &Context) {
         let mut failed = Vec::new();
         for hipay_id in missing {
             let kept = match read_from_hipay(context, hipay_id).await {
-                Ok(salt) => store_salt(context, hipay_id, salt).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
+                Ok(salt) => store_salt(context, hipay_id, salt).await.map_err(|error| Message::from(&error)),
+                Err(error) => Err(Message::from(&error)),
             };
             if let Err(error) = kept {
-                tracing::warn!(
-                    action = "notification",
-                    "the salt of our account {hipay_id} could not be read, so its notices may be refused: {error}"
-                );
+                logged!(warn, action = "notification", msg!("log-own-salt-unread", account = hipay_id, error));
                 failed.push(hipay_id);
             }
         }

@@ -16,7 +16,7 @@ use crate::jobs::inbox::wallet_notices::{self, Dealt, OwnAccounts};
 use crate::jobs::{Context, JobError};
 use crate::platform::telemetry;
 use crate::store::{Cursor, Keys, Query, StoreError, View, Writer};
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, logged, msg};
 
 /// Factor of the pause to the preceding work while more notifications arrive than can be processed at once.
 const PAUSE_FACTOR: u32 = 9;
@@ -109,8 +109,9 @@ pub(crate) async fn settle(
         }
         // A defect of one record is no reason to hold up the others.
         Err(error @ (StoreError::Unreadable { .. } | StoreError::Conflict { .. } | StoreError::Defect(_))) => {
-            tracing::error!(severity = "CRITICAL", action = "notification", notification = id, "{error}");
-            postpone(context, id, (&error).into()).await;
+            let message = Message::from(&error);
+            logged!(error, severity = "CRITICAL", action = "notification", notification = id, message);
+            postpone(context, id, message).await;
             Ok(false)
         }
         Err(error) => Err(error.into()),

@@ -23,7 +23,7 @@ use crate::remote::CallError;
 use crate::remote::hipay::BankStatus;
 use crate::remote::mirakl::{Shop, ShopUpdate};
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, logged, msg};
 
 /// Number of vendors processed at once: each may wait for Mirakl.
 const MAX_CONCURRENT: usize = 8;
@@ -47,7 +47,9 @@ pub async fn drain_vendor_notices(context: &Context) -> Result<(), JobError> {
             match one {
                 Ok(Some(one)) => accounts.entry(one.account_id).or_default().push(one),
                 Ok(None) => {}
-                Err(error) => tracing::error!(severity = "CRITICAL", action = "notification", "{error}"),
+                Err(error) => {
+                    logged!(error, severity = "CRITICAL", action = "notification", Message::from(&error));
+                }
             }
         }
         let outcomes = stream::iter(accounts.into_values())

@@ -16,7 +16,7 @@ use crate::jobs::payout::outcome::{FoundTransaction, adopt_late_execution, adopt
 use crate::jobs::payout::pay::subject;
 use crate::remote::hipay::Transaction;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, logged, msg};
 use crate::text::one_line;
 
 /// Maximum length of HiPay's words in a message of ours, in characters.
@@ -63,15 +63,15 @@ impl Line {
     /// Logs the line.
     pub(crate) fn log(&self, notification: u64) {
         let Self { severity, subject: Subject { mirakl_id, voucher }, message } = self;
-        let (action, said) = ("notification", message.parts());
+        let action = "notification";
         match severity {
             Severity::Notice => {
-                tracing::info!(severity = "NOTICE", action, notification, mirakl_id, voucher, said, "{message}");
+                logged!(info, severity = "NOTICE", action, notification, mirakl_id, voucher, message);
             }
-            Severity::Warning => tracing::warn!(action, notification, mirakl_id, voucher, said, "{message}"),
-            Severity::Error => tracing::error!(action, notification, mirakl_id, voucher, said, "{message}"),
+            Severity::Warning => logged!(warn, action, notification, mirakl_id, voucher, message),
+            Severity::Error => logged!(error, action, notification, mirakl_id, voucher, message),
             Severity::Critical => {
-                tracing::error!(severity = "CRITICAL", action, notification, mirakl_id, voucher, said, "{message}");
+                logged!(error, severity = "CRITICAL", action, notification, mirakl_id, voucher, message);
             }
         }
     }

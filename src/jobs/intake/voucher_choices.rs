@@ -3,7 +3,7 @@
 use crate::domain::voucher::{HeldBecause, VoucherChoice, VoucherNote, VoucherRecord};
 use crate::jobs::{Context, JobError};
 use crate::store::{View, Writer};
-use crate::text::message::{Message, asker, msg};
+use crate::text::message::{Message, asker, logged, msg};
 
 /// Applies a person's choice to the voucher `id`, and records person, time and reason. After a
 /// release the next run of `cashout:generate` makes its operations, whatever holds it; a settled
@@ -32,7 +32,7 @@ pub async fn choose_for_voucher(
     let record = chosen.await?;
     let note = msg!("voucher-chosen", person = asker(asked_by), choice = choice.name(), voucher = record.id());
     let (mirakl_id, voucher) = (record.voucher.shop_id, record.voucher.number.as_str());
-    tracing::warn!(action = "voucher", mirakl_id, voucher, said = note.parts(), "{note}");
+    logged!(warn, action = "voucher", mirakl_id, voucher, note);
     Ok(record)
 }
 

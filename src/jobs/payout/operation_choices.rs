@@ -20,7 +20,7 @@ use crate::jobs::{Context, JobError};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, Transaction};
 use crate::store::{Query, StoreError, View, Writer, readable_record};
-use crate::text::message::{Message, asker, msg};
+use crate::text::message::{Message, asker, logged, msg};
 
 /// Maximum length of a reason, in characters.
 const MAX_REASON_LENGTH: usize = 1_000;
@@ -87,8 +87,7 @@ pub async fn choose_for_operation(
         context.inbox.notify_one();
     }
     let (mirakl_id, voucher) = (operation.mirakl_id, operation.voucher.as_str());
-    let line = msg!("operation-chosen", operation = id, note = note.clone());
-    tracing::warn!(action = "operation", mirakl_id, voucher, said = line.parts(), "{line}");
+    logged!(warn, action = "operation", mirakl_id, voucher, msg!("operation-chosen", operation = id, note));
     Ok(operation)
 }
 

@@ -13,7 +13,7 @@ use crate::jobs::{Context, JobError, add_to_sums};
 use crate::remote::CallError;
 use crate::remote::hipay::ActingOn;
 use crate::store::{Query, StoreError, View, Writer};
-use crate::text::message::{Message, asker, msg};
+use crate::text::message::{Message, asker, logged, msg};
 
 /// A number of operations and their sums.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -123,7 +123,7 @@ pub async fn set_wallet(
         }
         other => other?,
     };
-    tracing::warn!(action = "vendor:wallet:set", mirakl_id, hipay_id, said = note.parts(), "{note}");
+    logged!(warn, action = "vendor:wallet:set", mirakl_id, hipay_id, note);
     Ok(change)
 }
 

@@ -523,6 +523,9 @@ check-through-service = { $folder }, used by the running service (cashout { $ver
 
 # Lines of the log, and notices about the settings at the start.
 log-answers = answers on { $address }
+log-trouble-kept = kept since { $since }, when it could not be stored: { $message }
+log-trouble-resolved = resolved, after { $since }: { $message }
+log-store-notice-not-kept = it cannot be noted that people were told of the store: { $error }
 log-store-size = the store's file has { $file } MiB, of which { $room } MiB are room for new records
 log-store-size-shrinks = the store's file has { $file } MiB, of which { $room } MiB are room for new records; the next start makes it smaller
 log-store-not-measured = the store's file could not be measured: { $error }
@@ -535,5 +538,17 @@ log-store-too-slow = the store could not keep up with the log: { $counts } lines
 log-reader-too-slow = whoever reads this log could not keep up: { $number } lines are missing in it
 log-file-not-written = the log file { $path } cannot be written ({ $error }): make room or correct its rights, or change log.file.path; until then lines are missing in it
 log-file-written-again = the log file is written again; { $number } lines are missing in it
+log-data-removed = { $notifications } notifications were emptied, and personal data was removed from { $payments } payments
+log-record-kept = { $error }; it is left as it is
+log-failures-alike = { $number } more failures like: { $failure }; the batch and the operations name them
+log-batch-due-already = is due, but still runs or waits: it is not run a second time
+log-batch-stays-queued = the batch stays queued, because it could not begin: { $error }
+log-batch-rest-waits = the rest of it waits for its next turn: { $error }
+log-batches-wait = batches wait, because the store cannot be used: { $error }
+log-scheduler-stopped = the scheduler stopped in the middle, and no batch runs until a restart: this is a defect of the program, please report it
+log-notice-forged = a notice about the account { $account } does not fit to its checksum: somebody else sent it
+log-notice-unchecked = a notice about the account { $account } does not fit to its checksum, and HiPay could not be asked whether its salt has changed: { $error }
+log-salt-changed = HiPay has changed the salt of the account { $account }
+log-own-salt-unread = the salt of our account { $account } could not be read, so its notices may be refused: { $error }
 log-digest-failed = cannot make the digest: { $error }
 log-mail-refused = a message to { $to } was refused for good, and is not tried again: { $reason }

@@ -522,6 +522,9 @@ check-through-service = { $folder }, utilisé par le service en marche (cashout 
 
 # Les lignes du journal, et les remarques au démarrage sur les paramètres.
 log-answers = répond sur { $address }
+log-trouble-kept = conservé depuis le { $since }, où l’enregistrement était impossible : { $message }
+log-trouble-resolved = résolu, en cours depuis le { $since } : { $message }
+log-store-notice-not-kept = l’envoi de l’alerte sur la base n’a pas pu être noté : { $error }
 log-store-size = le fichier de la base occupe { $file } Mio, dont { $room } Mio libres pour de nouveaux enregistrements
 log-store-size-shrinks = le fichier de la base occupe { $file } Mio, dont { $room } Mio libres pour de nouveaux enregistrements ; le prochain démarrage le réduit
 log-store-not-measured = la taille du fichier de la base n’a pas pu être mesurée : { $error }
@@ -534,5 +537,17 @@ log-store-too-slow = la base n’a pas pu suivre le journal ; lignes qui y man
 log-reader-too-slow = le lecteur de ce journal n’a pas pu suivre ; lignes qui y manquent : { $number }
 log-file-not-written = le fichier journal { $path } ne peut pas être écrit ({ $error }) : libérez de l’espace, corrigez ses droits ou modifiez log.file.path ; d’ici là, des lignes y manquent
 log-file-written-again = le fichier journal est de nouveau écrit ; lignes qui y manquent : { $number }
+log-data-removed = notifications vidées : { $notifications } ; paiements dont les données personnelles ont été effacées : { $payments }
+log-record-kept = { $error } ; laissé tel quel
+log-failures-alike = { $number } autres échecs semblables à : « { $failure } » ; le traitement et les opérations les indiquent
+log-batch-due-already = arrive à échéance, mais s’exécute ou attend encore : il n’est pas lancé une seconde fois
+log-batch-stays-queued = le traitement reste en file, car il n’a pas pu commencer : { $error }
+log-batch-rest-waits = le reste attend la prochaine exécution : { $error }
+log-batches-wait = les traitements attendent, car la base est inutilisable : { $error }
+log-scheduler-stopped = le planificateur s’est interrompu en cours de route, et aucun traitement ne s’exécute avant un redémarrage : c’est un défaut du programme, signalez-le
+log-notice-forged = une notification sur le compte { $account } ne correspond pas à sa somme de contrôle : quelqu’un d’autre l’a envoyée
+log-notice-unchecked = une notification sur le compte { $account } ne correspond pas à sa somme de contrôle, et HiPay n’a pas pu dire si le sel du compte a changé : { $error }
+log-salt-changed = HiPay a changé le sel du compte { $account }
+log-own-salt-unread = le sel de notre compte { $account } n’a pas pu être lu ; ses notifications peuvent être refusées : { $error }
 log-digest-failed = le résumé n’a pas pu être établi : { $error }
 log-mail-refused = un message à { $to } a été refusé définitivement et n’est pas renvoyé : { $reason }
