@@ -10,6 +10,7 @@ use reqwest::Client;
 use super::{ClientPolicy, Unusable, client, plain};
 use crate::config::NetworkConfig;
 use crate::platform::telemetry::EXPORT_TIMEOUT;
+use crate::text::message::{logged, msg};
 
 /// Maximum size of an answer, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -55,15 +56,11 @@ impl TraceClient {
         match (failure, self.is_failing.load(Ordering::Relaxed)) {
             (Some(reason), false) => {
                 self.is_failing.store(true, Ordering::Relaxed);
-                tracing::warn!(
-                    action = "telemetry",
-                    "traces cannot be sent to {base} and are dropped until they can: {reason}; payments go on; \
-                     check telemetry.otlp"
-                );
+                logged!(warn, action = "telemetry", msg!("log-traces-dropped", address = base, reason));
             }
             (None, true) => {
                 self.is_failing.store(false, Ordering::Relaxed);
-                tracing::info!(action = "telemetry", "traces are sent to {base} again");
+                logged!(info, action = "telemetry", msg!("log-traces-sent-again", address = base));
             }
             (Some(_), true) | (None, false) => {}
         }

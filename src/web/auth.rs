@@ -18,7 +18,7 @@ use super::{Peer, Web};
 use crate::config::Role;
 use crate::domain::session::Session;
 use crate::platform::secret::Secret;
-use crate::text::message::msg;
+use crate::text::message::{Message, logged, msg};
 
 /// Header in which a script sends the CSRF token of its page.
 pub(super) const CSRF_HEADER: &str = "x-csrf-token";
@@ -64,7 +64,7 @@ impl Caller {
     pub fn csrf_token(&self) -> Result<String, Problem> {
         let Some(session) = self.session() else { return Ok(String::new()) };
         session::csrf_token(session).map_err(|error| {
-            tracing::error!(action = "web", "{error}");
+            logged!(error, action = "web", Message::from(&error));
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-sign-in-store")).again_after(30)
         })
     }

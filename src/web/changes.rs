@@ -12,7 +12,7 @@ use super::Web;
 use super::auth::Caller;
 use super::problem::Problem;
 use crate::config::{CHANGEABLE, Config, Remedy, SettingSource, WriteBackError};
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, asker, logged, msg};
 
 /// A setting that can be changed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -72,7 +72,8 @@ pub(super) async fn apply(
         .await
         .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-stopping")).again_after(30))?
         .map_err(|error| problem(&error))?;
-    tracing::info!(severity = "NOTICE", action = "settings", "{caller} changed {names}");
+    let message = msg!("log-settings-changed", person = asker(&caller.name), settings = &names);
+    logged!(info, severity = "NOTICE", action = "settings", message);
     if names.contains("github.token") {
         web.updates.look_soon();
     }

@@ -36,7 +36,7 @@ use super::problem::Problem;
 use super::tls::Certificate;
 use crate::platform::gate::Gate;
 use crate::platform::os;
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 
 /// Time within which a connection that was just accepted may still send a request while the process stops.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
@@ -183,7 +183,7 @@ impl Connections {
                 }
                 Err(error) => {
                     // Mostly too many open files: an idle connection gives way, and the next attempt follows soon.
-                    tracing::warn!(action = "web", "a connection could not be accepted: {error}");
+                    logged!(warn, action = "web", msg!("log-connection-not-accepted", error = error.to_string()));
                     self.open.make_room();
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

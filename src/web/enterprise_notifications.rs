@@ -18,7 +18,7 @@ use crate::domain::payment::transaction_reference;
 use crate::domain::settlement::settlement_reference;
 use crate::jobs;
 use crate::remote::hipay::payment_signature::{PaymentSignature, SignatureError};
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 
 /// Header that carries the signature of a notification.
 pub(super) const SIGNATURE: &str = "x-allopass-signature";
@@ -87,11 +87,8 @@ async fn receive(State(web): State<Web>, Signed(body): Signed) -> Result<StatusC
     let new = NewNotification { kind, action, subject, account_id: None, body: text, identity: None };
     let (id, repeated) = jobs::inbox::receive(&web.context.store, new, web.context.clock.now()).await?;
     if let Some(reason) = unreadable.filter(|_| !repeated) {
-        tracing::error!(
-            action = "notification",
-            notification = id,
-            "notification {id} of HiPay Enterprise is signed rightly and cannot be read: {reason}; it is kept"
-        );
+        let message = msg!("log-payment-notification-unreadable", notification = id, reason);
+        logged!(error, action = "notification", notification = id, message);
     }
     web.inbox.notify_one();
     Ok(StatusCode::NO_CONTENT)
@@ -115,15 +112,14 @@ impl Refusals {
         let now = web.context.clock.now();
         if error == SignatureError::NoPassphrase {
             if !std::mem::replace(&mut told.no_passphrase, true) {
-                tracing::error!(action = "notification", "payment notifications are refused: {error}");
+                let message = msg!("log-payment-notifications-refused", error = &error);
+                logged!(error, action = "notification", message);
             }
         } else if told.last.is_none_or(|last| now.duration_since(last).abs() >= REFUSAL_LOG_INTERVAL) {
             let others = std::mem::take(&mut told.untold);
             told.last = Some(now);
-            tracing::warn!(
-                action = "notification",
-                "a payment notification was refused: {error} ({others} others were refused since the last such line)"
-            );
+            let message = msg!("log-payment-notification-refused", error = &error, number = others);
+            logged!(warn, action = "notification", message);
         } else {
             told.untold = told.untold.saturating_add(1);
         }

@@ -16,7 +16,7 @@ use super::auth::FromCommandLine;
 use super::problem::Problem;
 use super::{Peer, Web};
 use crate::platform::metrics;
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 
 /// Maximum size of a body where its route sets no other, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -73,6 +73,6 @@ async fn within_time(request: Request, next: Next) -> Response {
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-    tracing::error!(action = "web", "a request stopped in the middle ({text}): this is a defect of the program");
+    logged!(error, action = "web", msg!("log-request-stopped", reason = text));
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")).into_response()
 }

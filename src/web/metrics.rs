@@ -30,7 +30,7 @@ use crate::mail::Mail;
 use crate::platform::metrics as names;
 use crate::schema::day_of_number;
 use crate::store::{StoreError, StoreReader, View};
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 use crate::trouble;
 
 /// Latch that logs only once per process that the metrics are shown to no one.
@@ -42,11 +42,7 @@ pub(super) async fn text(State(web): State<Web>, peer: Peer, headers: HeaderMap)
     let token = settings.server.metrics_token.as_ref();
     if token.is_none() {
         CLOSED.call_once(|| {
-            tracing::warn!(
-                action = "metrics",
-                "the metrics were asked for, and are shown to nobody: set server.metricsToken, or server.metricsListen to \
-                 an address of their own such as 127.0.0.1:9464"
-            );
+            logged!(warn, action = "metrics", msg!("log-metrics-closed"));
         });
         return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-address")));
     }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::jobs::JobError;
 use crate::store::StoreError;
 use crate::text::Texts;
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, logged, msg};
 
 /// The kind of a failure, by what the caller must do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -118,7 +118,7 @@ impl From<StoreError> for Problem {
         if matches!(error, StoreError::NotBuilt { .. }) {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-not-built")).again_after(60);
         }
-        tracing::error!(action = "web", "{error}");
+        logged!(error, action = "web", Message::from(&error));
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, msg!("problem-store")).again_after(30);
         Self { kind: Some(ProblemKind::Machine), cause: Some(error.to_string()), ..problem }
     }

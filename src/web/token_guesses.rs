@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 
 use super::problem::Problem;
 use crate::domain::session::network_of;
-use crate::text::message::msg;
+use crate::text::message::{Message, logged, msg};
 
 /// Number of wrong tokens from one address within [`WINDOW`] that are answered 401.
 const MAX_WRONG: u64 = 100;
@@ -62,17 +62,15 @@ impl Guesses {
         let passed = now.saturating_duration_since(one.since);
         if passed >= WINDOW {
             if one.wrong > 1 {
-                tracing::warn!(
-                    action = "api",
-                    "{} wrong tokens for {what} came from {address} within a minute",
-                    one.wrong
-                );
+                let (number, what, address) = (one.wrong, purpose(what), address.to_string());
+                logged!(warn, action = "api", msg!("log-wrong-tokens", number, what, address));
             }
             (one.since, one.wrong) = (now, 0);
         }
         one.wrong = one.wrong.saturating_add(1);
         if one.wrong == 1 {
-            tracing::warn!(action = "api", "a wrong token for {what} came from {address}");
+            let (what, address) = (purpose(what), address.to_string());
+            logged!(warn, action = "api", msg!("log-wrong-token", what, address));
         }
         if one.wrong <= MAX_WRONG {
             return Ok(false);
@@ -80,6 +78,15 @@ impl Guesses {
         let left = WINDOW.saturating_sub(now.saturating_duration_since(one.since)).as_secs().saturating_add(1);
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, msg!("problem-wrong-tokens"));
         Err(problem.again_after(u32::try_from(left).unwrap_or(60)))
+    }
+}
+
+/// Returns the message for the purpose of a token.
+fn purpose(what: &str) -> Message {
+    match what {
+        "the API" => msg!("log-token-of-api"),
+        "the metrics" => msg!("log-token-of-metrics"),
+        _ => Message::quoting(what),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests to unknown addresses. Notifications of HiPay's among them are logged: a wrong address is registered at
 //! HiPay.
 
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
@@ -39,11 +39,7 @@ pub(super) async fn unknown(
     let is_notification =
         signed || Bytes::from_request(request, &web).await.is_ok_and(|body| body.starts_with(b"xml="));
     if is_notification && strays.is_line_due(web.context.clock.now()) {
-        tracing::warn!(
-            action = "notification",
-            "a notification came to {path}, where nothing is: correct the address at HiPay to \
-             /notifications/wallet or /notifications/enterprise"
-        );
+        logged!(warn, action = "notification", msg!("log-notification-misdirected", path));
     }
     nothing
 }

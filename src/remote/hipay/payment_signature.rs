@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::config::HashAlgorithm;
 use crate::platform::hex::unhex;
 use crate::platform::secret::Secret;
+use crate::text::message::{Message, msg};
 
 /// The reason why a notification is not trusted. None reveals anything about the passphrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -44,6 +45,21 @@ pub enum SignatureError {
     /// A signature that does not match the body.
     #[error("its signature is wrong: it is forged, or the passphrase here is not HiPay's")]
     Wrong,
+}
+
+impl From<&SignatureError> for Message {
+    fn from(error: &SignatureError) -> Self {
+        match *error {
+            SignatureError::NoPassphrase => msg!("signature-no-passphrase"),
+            SignatureError::Missing => msg!("signature-missing"),
+            SignatureError::NotHex => msg!("signature-not-hexadecimal"),
+            SignatureError::OtherAlgorithm { looks_like, wanted } => {
+                msg!("signature-of-other-algorithm", shown = looks_like, wanted)
+            }
+            SignatureError::Length { digits, wanted } => msg!("signature-length", number = digits, wanted),
+            SignatureError::Wrong => msg!("signature-wrong"),
+        }
+    }
 }
 
 /// A signature that can be checked: of the right length, with a passphrase.

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use super::extract::{Body, OptionalBody};
 use crate::jobs::{BatchKind, BatchRecord, Command, Enqueued, GenerateArguments};
 use crate::scheduler::{BatchStage, Ending, LiveBatch, LiveBatches, Stopping};
-use crate::text::message::msg;
+use crate::text::message::{asker, logged, msg};
 use crate::web::Web;
 use crate::web::auth::{Caller, Origin};
 use crate::web::lists::{
@@ -198,7 +198,8 @@ pub(super) async fn stop(
         }
     };
     if matches!(effect, StopEffect::Stopping | StopEffect::Removed) {
-        tracing::info!(severity = "NOTICE", action = record.command.as_str(), batch = id, "{caller} stops the batch");
+        let message = msg!("log-batch-stopped", person = asker(&caller.name));
+        logged!(info, severity = "NOTICE", action = record.command.as_str(), batch = id, message);
     }
     Ok(Json(StopResult { effect }))
 }

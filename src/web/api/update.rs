@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::extract::Body;
 use crate::config::UpdateChannel;
 use crate::store;
-use crate::text::message::msg;
+use crate::text::message::{asker, logged, msg};
 use crate::update::status::{PastUpdate, UpdateAttempt, UpdateReason};
 use crate::update::{PendingInstallState, Release, ReleaseKind, ReleaseRequest, Releases, UpdateCheck, running};
 use crate::web::Web;
@@ -133,7 +133,8 @@ pub(super) async fn install(
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn check(State(web): State<Web>, Operator(caller): Operator) -> Result<Json<Update>, Problem> {
-    tracing::info!(severity = "NOTICE", action = "update", "{caller} looks for newer releases");
+    let message = msg!("log-update-check", person = asker(&caller.name));
+    logged!(info, severity = "NOTICE", action = "update", message);
     web.updates.check().await?;
     status(&web).await.map(Json)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{ExportParams, ListFilter, ListQuery, MAX_FOUND, Paging, search};
 use crate::store::{Cursor, Query, StoreError, View};
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 use crate::web::Web;
 use crate::web::problem::Problem;
 
@@ -93,7 +93,7 @@ async fn slice<F: Export>(store: &crate::store::Store, listing: Query<F::Record>
     let lines = move |reader: &crate::store::StoreReader<'_>| {
         let page = reader.page_uncounted(&listing)?;
         for unreadable in &page.unreadable {
-            tracing::error!(action = "web", "left out of an export: {unreadable}");
+            logged!(error, action = "web", msg!("log-export-incomplete", error = unreadable));
         }
         let text: String = page.items.into_iter().map(|record| line(F::cells(record))).collect();
         Ok((Some(text), page.next))

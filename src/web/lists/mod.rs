@@ -34,6 +34,7 @@ pub use vouchers::{VoucherDetail, VoucherItem};
 use super::Web;
 use super::problem::Problem;
 use crate::store::{Cursor, Index, Ordered, Query, Record, View};
+use crate::text::message::{Message, logged};
 
 /// Upper bound on records that a search reads where all of them are needed.
 const MAX_FOUND: usize = 1_000;
@@ -153,7 +154,7 @@ pub(super) async fn records<F: ListFilter>(web: &Web, paging: Paging, filter: F)
     }
     let found = web.context.store.reading(move |reader| reader.page(&listing)).await?;
     for unreadable in &found.unreadable {
-        tracing::error!(action = "web", "{unreadable}");
+        logged!(error, action = "web", Message::from(unreadable));
     }
     Ok(List {
         items: found.items,

@@ -14,7 +14,7 @@ use crate::domain::payment::{CustomerPayment, PaymentStatus};
 use crate::domain::vendor::Vendor;
 use crate::jobs::inbox::{self, Replay};
 use crate::store::{Query, StoreError, StoreReader, View, Writer};
-use crate::text::message::msg;
+use crate::text::message::{asker, logged, msg};
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
 use crate::web::lists::NotificationFilter;
@@ -209,13 +209,9 @@ pub(super) async fn replay(
         Replay::Missing => return Err(Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-notification"))),
     };
     if replayed == Replay::Again {
-        let address = peer.address;
-        tracing::info!(
-            severity = "NOTICE",
-            action = "notification",
-            notification = id,
-            "{caller} has notification {id} dealt with again, from {address}"
-        );
+        let (person, address) = (asker(&caller.name), peer.address.to_string());
+        let message = msg!("log-notification-replayed", person, notification = id, address);
+        logged!(info, severity = "NOTICE", action = "notification", notification = id, message);
         web.inbox.notify_one();
     }
     Ok(Redirect::to(&format!("/dashboard/notifications/{id}?replayed={what}")).into_response())

@@ -18,7 +18,7 @@ use crate::config::Role;
 use crate::domain::explanation::Explanation;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Column, PaymentKind};
-use crate::text::message::{self, Message, msg};
+use crate::text::message::{self, Message, logged, msg};
 use crate::text::{Locale, Texts, Word};
 use crate::web::Web;
 use crate::web::auth::Caller;
@@ -387,7 +387,7 @@ const LAST_NUMBERED: u32 = 500;
 /// Renders a page.
 pub(super) fn show(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
     let text = template.render().map_err(|error| {
-        tracing::error!(action = "web", "a page could not be written: {error}");
+        logged!(error, action = "web", msg!("log-page-not-written", error = error.to_string()));
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect"))
     })?;
     Ok((status, [(header::VARY, "Cookie, Accept-Language")], Html(text)).into_response())

@@ -13,7 +13,7 @@ use super::page::{PageFrame, show};
 use crate::domain::money::{Amount, MoneyError};
 use crate::domain::operation::{Beneficiary, Operation, OperationChoice, Status};
 use crate::jobs::{self, Command, JobError};
-use crate::text::message::msg;
+use crate::text::message::{asker, logged, msg};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::form::Checked;
@@ -94,7 +94,7 @@ struct Confirm {
 impl Confirm {
     fn of(page: PageFrame, plan: RetryPlan, back: String, changed: bool) -> Result<Self, Problem> {
         let totals = RetryPlan::totals(plan.all()).map_err(|error| {
-            tracing::error!(action = "web", "a total cannot be told: {error}");
+            logged!(error, action = "web", msg!("log-no-total", error = &error));
             Problem::new(StatusCode::CONFLICT, msg!("problem-total"))
         })?;
         let count = u64::try_from(plan.all().count()).unwrap_or(u64::MAX);
@@ -205,7 +205,8 @@ async fn retry(
         }
     }
     let count = plan.all().count();
-    tracing::info!(severity = "NOTICE", action = "retry", "{} had {count} operations taken up again", caller.name);
+    let message = msg!("log-operations-retried", person = asker(&caller.name), number = count);
+    logged!(info, severity = "NOTICE", action = "retry", message);
     if confirmed.now {
         for (wanted, command) in [(transfers, Command::CashoutTransfer), (withdrawals, Command::CashoutWithdraw)] {
             if wanted {

@@ -24,6 +24,7 @@ use crate::domain::session::{
 use crate::platform::random::{self, NoRandom};
 use crate::platform::secret::Secret;
 use crate::store::{Query, StoreError, View};
+use crate::text::message::{Message, logged, msg};
 
 /// Characters of a typed login that are logged.
 const MAX_LOGIN_LOGGED: usize = 100;
@@ -68,15 +69,21 @@ pub enum SignInRefused {
 
 impl From<StoreError> for SignInRefused {
     fn from(error: StoreError) -> Self {
-        tracing::error!(action = "sign-in", "nobody can be signed in: {error}");
+        logged!(error, action = "sign-in", msg!("log-sign-in-unavailable", error = &error));
         Self::Unavailable
     }
 }
 
 impl From<NoRandom> for SignInRefused {
     fn from(error: NoRandom) -> Self {
-        tracing::error!(action = "sign-in", "nobody can be signed in: {error}");
+        logged!(error, action = "sign-in", msg!("log-sign-in-unavailable", error = &error));
         Self::Unavailable
+    }
+}
+
+impl From<&NoRandom> for Message {
+    fn from(_error: &NoRandom) -> Self {
+        msg!("no-random-numbers")
     }
 }
 
@@ -100,7 +107,7 @@ pub async fn sign_in(
     if cookie::is_in_the_clear(&config, peer) {
         // Counted, so that it cannot fill the log; the refusal names the remedy in any case.
         if count_as_failed(web, Some(of_address), Vec::new(), now).await.is_ok() {
-            tracing::warn!(action = "sign-in", "refused to take a password in the clear from {address}");
+            logged!(warn, action = "sign-in", msg!("log-password-in-the-clear", address = address.to_string()));
         }
         return Err(SignInRefused::InTheClear);
     }
@@ -140,7 +147,8 @@ pub async fn sign_in(
         unknown: Map::new(),
     };
     store_sign_in(web, session.clone(), of_address, of_account, of_both).await?;
-    tracing::info!(severity = "NOTICE", action = "sign-in", "{} signed in from {address}", session.person);
+    let message = msg!("log-signed-in", person = &session.person, address = address.to_string());
+    logged!(info, severity = "NOTICE", action = "sign-in", message);
     let set_cookie = cookie::setting(&config, peer, &token);
     let mark = bound_to(&device_secret, &session.person, &person.password);
     let set_device_cookie = cookie::setting_device(&config, peer, &mark);
@@ -150,10 +158,13 @@ pub async fn sign_in(
 
 /// Logs that the login or the password was wrong, and how long the address has to wait now.
 fn log_refusal(login: &str, peer: Peer, wait: SignedDuration) {
-    let address = peer.address;
-    let wait =
-        if wait.is_zero() { String::new() } else { format!("; the next attempt has to wait for {} s", wait.as_secs()) };
-    tracing::warn!(action = "sign-in", "'{}' was refused from {address}{wait}", typed_login(login));
+    let (login, address) = (typed_login(login), peer.address.to_string());
+    let message = if wait.is_zero() {
+        msg!("log-sign-in-refused", login, address)
+    } else {
+        msg!("log-sign-in-refused-wait", login, address, seconds = wait.as_secs())
+    };
+    logged!(warn, action = "sign-in", message);
 }
 
 /// Stores a session that has just begun, forgets the failed attempts before it, and makes its address a known one. The
@@ -257,12 +268,7 @@ async fn count_as_failed(
     let counted: Result<Result<(SignedDuration, Option<u32>), SignedDuration>, StoreError> = counted.await;
     let (wait, told) = counted?.map_err(SignInRefused::Wait)?;
     if let Some(failures) = told {
-        tracing::error!(
-            action = "sign-in",
-            "somebody guesses a password of the dashboard: {failures} attempts at one account have failed since the last \
-             one that succeeded. Addresses that guess wait longer each time; nobody else does. A password that is used \
-             elsewhere, or short, is to be changed now"
-        );
+        logged!(error, action = "sign-in", msg!("log-password-guessed", number = failures));
     }
     Ok(wait)
 }
@@ -293,7 +299,7 @@ pub(super) async fn current_session(
     let key = key_of(&token);
     let found = match web.context.store.reading(move |reader| reader.get::<Session>(&key)).await {
         Err(error @ StoreError::Unreadable { .. }) => {
-            tracing::error!(action = "sign-in", "{error}; whoever shows it has to sign in again");
+            logged!(error, action = "sign-in", msg!("log-session-unreadable", error = &error));
             None
         }
         found => found?,
@@ -321,7 +327,7 @@ async fn record_use(web: &Web, key: String, now: Timestamp) {
     });
     let seen: Result<(), StoreError> = seen.await;
     if let Err(error) = seen {
-        tracing::warn!(action = "sign-in", "a session may end early, as its use could not be written down: {error}");
+        logged!(warn, action = "sign-in", msg!("log-session-use-not-kept", error = &error));
     }
 }
 
@@ -329,7 +335,8 @@ async fn record_use(web: &Web, key: String, now: Timestamp) {
 pub async fn sign_out(web: &Web, session: &Session, peer: Peer) -> Result<String, StoreError> {
     let key = session.key.clone();
     web.context.store.write(move |writer| writer.delete::<Session>(&key)).await?;
-    tracing::info!(severity = "NOTICE", action = "sign-out", "{} signed out from {}", session.person, peer.address);
+    let message = msg!("log-signed-out", person = &session.person, address = peer.address.to_string());
+    logged!(info, severity = "NOTICE", action = "sign-out", message);
     Ok(cookie::removing(&web.settings.get(), peer))
 }
 
@@ -349,8 +356,8 @@ pub async fn sign_out_everywhere(web: &Web, session: &Session, peer: Peer) -> Re
             break;
         }
     }
-    let (person, address) = (&session.person, peer.address);
-    tracing::info!(severity = "NOTICE", action = "sign-out", "{person} signed out everywhere, from {address}");
+    let message = msg!("log-signed-out-everywhere", person = &session.person, address = peer.address.to_string());
+    logged!(info, severity = "NOTICE", action = "sign-out", message);
     Ok(cookie::removing(&web.settings.get(), peer))
 }
 

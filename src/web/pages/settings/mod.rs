@@ -20,7 +20,7 @@ use crate::config::{Config, LogLevel};
 use crate::jobs::{BatchKind, BatchRecord, BatchState, Command, Enqueued, GenerateArguments};
 use crate::platform::secret::Secret;
 use crate::store::View;
-use crate::text::message::{Message, msg};
+use crate::text::message::{Message, asker, logged, msg};
 use crate::web::Web;
 use crate::web::auth::Operator;
 use crate::web::changes::{self, SettingItem};
@@ -190,8 +190,9 @@ pub(super) async fn run(
         Enqueued::Queued { record, behind: None } => format!("asked={}", record.id),
         Enqueued::Joined(record) | Enqueued::Busy(record) => format!("asked={}&joined=true", record.id),
     };
-    let name = command.name();
-    tracing::info!(severity = "NOTICE", action = name, "{caller} asked for {name} {}", command.arguments());
+    let (name, person) = (command.name(), asker(&caller.name));
+    let message = msg!("log-batch-requested", person, command = name, arguments = command.arguments());
+    logged!(info, severity = "NOTICE", action = name, message);
     Ok(Redirect::to(&format!("{HERE}?{query}")).into_response())
 }
 

@@ -11,7 +11,7 @@ use super::super::page::{PageFrame, Tone};
 use super::updating::UpdateStoryView;
 use super::{HERE, refuse};
 use crate::platform::release::TARGET;
-use crate::text::message::Message;
+use crate::text::message::{Message, asker, logged, msg};
 use crate::update::status::{PastUpdate, UpdateOutcome};
 use crate::update::{Release, ReleaseKind, UpdateCheck, UpdateObstacle, notes_html, running};
 use crate::web::Web;
@@ -148,7 +148,8 @@ pub(in crate::web::pages) async fn check(
     Operator(caller): Operator,
     Checked(Sent {}): Checked<Sent>,
 ) -> Result<Response, Problem> {
-    tracing::info!(severity = "NOTICE", action = "update", "{caller} looks for newer releases");
+    let message = msg!("log-update-check", person = asker(&caller.name));
+    logged!(info, severity = "NOTICE", action = "update", message);
     web.updates.check().await?;
     Ok(Redirect::to(&format!("{HERE}#update")).into_response())
 }
