@@ -19,7 +19,7 @@ use crate::remote::mirakl::Mirakl;
 use crate::remote::{ClientPolicy, TraceClient, Unusable};
 use crate::schema::with_domain;
 use crate::store::{Schema, Store, StoreError, StoreOptions};
-use crate::text::message::Message;
+use crate::text::message::{Message, logged, msg};
 use crate::trouble::Aside;
 
 /// Parameters of the wiring.
@@ -81,12 +81,19 @@ pub fn open(config: Config, data: &Path, wiring: &Wiring) -> Result<Context, App
     let mut context = Context::new(store, mirakl, hipay, Arc::new(config), wiring.clock.clone());
     context.telemetry = telemetry;
     if let Err(error) = context.store.read(|reader| context.troubles.load(reader)) {
-        tracing::warn!(action = "serve", "which troubles were open is not known any more: {error}");
+        logged!(warn, action = "serve", msg!("log-troubles-unknown", error = &error));
     }
     let aside = Aside::of(data);
     aside.prepare();
     context.troubles.note_aside(aside);
     Ok(context)
+}
+
+/// Sends the traces that are still queued, and logs it if some may not have been sent. Blocks for some seconds at most.
+pub fn end_telemetry(telemetry: &Telemetry) {
+    if let Some(error) = telemetry.end() {
+        logged!(warn, action = "telemetry", msg!("log-traces-unsent", error));
+    }
 }
 
 fn telemetry(collector: &str, config: &Config, wiring: &Wiring) -> Result<Telemetry, AppError> {

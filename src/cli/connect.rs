@@ -126,7 +126,7 @@ const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Releases the store once the logged lines are mailed and stored.
 pub(super) fn close(global: &Global, context: Context) -> Result<(), Failed> {
     let Context { store, config, clock, troubles, telemetry, .. } = context;
-    let flushed = std::thread::spawn(move || telemetry.end());
+    let flushed = std::thread::spawn(move || wiring::end_telemetry(&telemetry));
     let logs = Logs::current();
     let settings = Settings::new(&global.config, config);
     let mailer = Mailer::new(store.clone(), clock, settings, logs.clone(), troubles).with_patience(MAIL_TIMEOUT);

@@ -24,7 +24,7 @@ use crate::platform::release;
 use crate::serve::guard_commands::Duty;
 use crate::serve::{Appliance, STOP_TIMEOUT, ServeError};
 use crate::store::{Store, StoreError};
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 use crate::trouble::{self, Aside, Noticed, Trouble};
 use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::reserve;
@@ -95,7 +95,7 @@ pub(super) fn run(global: &Global, guard: u32, demo: Option<PathBuf>, wiring: &W
         let (mut terminate, _interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         reopen_logs_on_hangup()?;
         if trial {
-            tracing::info!(action = "update", "on trial: batches and mails wait until it is over");
+            logged!(info, action = "update", msg!("log-trial-waits"));
             context.gate.close();
         }
         let link = GuardLink::new(known, voice.clone());
@@ -140,7 +140,7 @@ async fn end_without_store(duty: &Duty, told: &mut mpsc::UnboundedReceiver<Guard
     let noticed = Noticed { action: "serve", batch: None, at: context.clock.now() };
     let message = msg!("trouble-store", error = &error);
     context.troubles.report(trouble::STORE, LogLevel::Critical, message, noticed);
-    tracing::warn!(action = "serve", "the service ends so that it is restarted: {error}");
+    logged!(warn, action = "serve", msg!("log-service-ends", error = &error));
     // Until then, senders of notifications are asked to retry, and the guard learns our state.
     tokio::select! {
         () = tokio::time::sleep(STORE_TIMEOUT) => {}
@@ -273,7 +273,7 @@ async fn send_heartbeats(voice: &Voice, store: Store) {
         match store.reading(|_| Ok(())).await {
             Ok(()) => voice.send(&WorkerMessage::Alive),
             Err(StoreError::Closed) => return std::future::pending().await,
-            Err(error) => tracing::error!(action = "serve", "the store does not answer: {error}"),
+            Err(error) => logged!(error, action = "serve", msg!("log-store-silent", error = &error)),
         }
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
     }

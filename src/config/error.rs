@@ -151,19 +151,19 @@ pub enum NoticeLevel {
 pub struct Notice {
     /// Importance of the notice.
     pub level: NoticeLevel,
-    /// English text for the operator.
-    pub text: String,
+    /// Text for the operator.
+    pub text: Message,
 }
 
 impl Notice {
     /// Makes a notice with useful information.
-    pub(super) fn info(text: impl Into<String>) -> Self {
-        Self { level: NoticeLevel::Info, text: text.into() }
+    pub(super) fn info(text: Message) -> Self {
+        Self { level: NoticeLevel::Info, text }
     }
 
     /// Makes a notice about a probable mistake.
-    pub(super) fn warning(text: impl Into<String>) -> Self {
-        Self { level: NoticeLevel::Warning, text: text.into() }
+    pub(super) fn warning(text: Message) -> Self {
+        Self { level: NoticeLevel::Warning, text }
     }
 }
 

@@ -177,8 +177,7 @@ impl Layers {
         layers.add_environment(environment);
         layers.add_credentials(environment);
         if !layers.unused.is_empty() {
-            let unused = layers.unused.join(", ");
-            layers.notices.push(Notice::info(format!("these settings have no effect and can be deleted: {unused}")));
+            layers.notices.push(Notice::info(msg!("log-settings-unused", settings = layers.unused.join(", "))));
         }
         Ok(layers)
     }
@@ -198,9 +197,7 @@ impl Layers {
             self.add(key, value, source);
         }
         if holds_secrets && file.mode & 0o004 != 0 {
-            self.notices.push(Notice::warning(format!(
-                "{name} holds secrets and everybody on this machine may read it; mend it with: chmod o-rwx {name}"
-            )));
+            self.notices.push(Notice::warning(msg!("log-settings-readable", path = name)));
         }
         Ok(())
     }
@@ -212,10 +209,8 @@ impl Layers {
                 continue;
             }
             let Some(key) = keys.get(variable) else {
-                self.notices.push(Notice::warning(format!(
-                    "the environment variable {} stands for no setting and is ignored",
-                    document::key_shown(variable)
-                )));
+                let variable = document::key_shown(variable);
+                self.notices.push(Notice::warning(msg!("log-variable-unknown", variable)));
                 continue;
             };
             let source = SettingSource::Environment { variable: variable.clone() };

@@ -60,7 +60,7 @@ impl SettingsReader {
     }
 
     /// Records a warning.
-    pub(super) fn warn(&mut self, text: impl Into<String>) {
+    pub(super) fn warn(&mut self, text: Message) {
         self.layers.notices.push(Notice::warning(text));
     }
 

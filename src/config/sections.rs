@@ -40,11 +40,9 @@ pub(super) fn labels(reader: &mut SettingsReader) -> ReadValue<Labels> {
 fn label(reader: &mut SettingsReader, key: &str) -> ReadValue<String> {
     let template = reader.required(key, values::any_text)?;
     for name in unknown_placeholders(&template) {
-        reader.warn(format!(
-            "{key}: there is no placeholder {}; it is left empty. Known are {}",
-            quote_value(&format!("{{{{{name}}}}}")),
-            PLACEHOLDERS.map(|known| format!("{{{{{known}}}}}")).join(", ")
-        ));
+        let name = quote_value(&format!("{{{{{name}}}}}"));
+        let known = PLACEHOLDERS.map(|known| format!("{{{{{known}}}}}")).join(", ");
+        reader.warn(msg!("log-placeholder-unknown", setting = key, name, known));
     }
     Ok(template)
 }
@@ -113,10 +111,7 @@ pub(super) fn server(reader: &mut SettingsReader) -> ReadValue<ServerConfig> {
     let tls = reader.both(("server.tls.certificate", certificate?), ("server.tls.key", key?));
     let (listen, public_url, tls) = (listen?, public_url?, tls?);
     if !listen.ip().is_loopback() && tls.is_none() && public_url.is_none() {
-        reader.warn(format!(
-            "server.listen: {listen} can be reached from other machines, and nothing is encrypted: passwords cross the \
-             network in the clear. Set server.tls.*, or listen on 127.0.0.1 behind a proxy and set server.publicUrl"
-        ));
+        reader.warn(msg!("log-listens-unencrypted", address = listen.to_string()));
     }
     Ok(ServerConfig {
         listen,
@@ -200,7 +195,7 @@ pub(super) fn mail(reader: &mut SettingsReader, sender: Option<&str>) -> ReadVal
     let (host, to, from) = (host?, to?, from?.or(sender.map(str::to_owned)));
     let (Some(host), Some(from)) = (host, from) else { return Ok(None) };
     if to.is_empty() {
-        reader.warn("mail.host is set but mail.to is not: no alert is mailed");
+        reader.warn(msg!("log-mail-without-recipient"));
         return Ok(None);
     }
     Ok(Some(MailConfig {
@@ -228,7 +223,7 @@ pub(super) fn network(reader: &mut SettingsReader) -> ReadValue<NetworkConfig> {
     });
     let no_proxy = reader.list("network.noProxy", values::without_proxy);
     if matches!((&proxy, &no_proxy), (Ok(None), Ok(hosts)) if !hosts.is_empty()) {
-        reader.warn("network.noProxy counts beside network.proxy; beside HTTPS_PROXY of the environment, set NO_PROXY");
+        reader.warn(msg!("log-no-proxy-ignored"));
     }
     Ok(NetworkConfig { ca_file: ca_file?, proxy: proxy?, no_proxy: no_proxy? })
 }

@@ -15,7 +15,7 @@ use crate::logs::MAIL;
 use crate::platform::clock::Clock;
 use crate::platform::metrics::MAILS;
 use crate::store::{Query, Store, StoreError, View};
-use crate::text::message::msg;
+use crate::text::message::{Message, logged, msg};
 use crate::trouble::{self, Noticed, Troubles};
 
 /// Time for which mails in a final state are kept.
@@ -123,7 +123,7 @@ impl Delivery {
         let open = match open.await {
             Ok(open) => open,
             Err(error) => {
-                report("read the outbox", Some(&error));
+                report(msg!("log-mail-read-outbox"), Some(&error));
                 return soon;
             }
         };
@@ -177,10 +177,7 @@ impl Delivery {
                     self.well(channel);
                 }
                 Err(PostError::Refused(reason)) => {
-                    tracing::warn!(
-                        action = MAIL,
-                        "a message to {to} was refused for good, and is not tried again: {reason}"
-                    );
+                    logged!(warn, action = MAIL, msg!("log-mail-refused", to = &to, reason = &reason));
                     mail.to.retain(|waiting| *waiting != to);
                     mail.refused.push(to);
                     mail.message = reason;
@@ -204,8 +201,8 @@ impl Delivery {
         let outcome = if mail.state == MailState::Queued { "retried" } else { mail.state.name() };
         metrics::counter!(MAILS, "outcome" => outcome).increment(1);
         if mail.state == MailState::GivenUp {
-            let (made, reason) = (mail.created_at, &mail.message);
-            tracing::warn!(action = MAIL, "a message of {made} was tried for days and is given up: {reason}");
+            let (made, reason) = (mail.created_at.to_string(), &mail.message);
+            logged!(warn, action = MAIL, msg!("log-mail-given-up", made, reason));
         }
     }
 
@@ -221,7 +218,7 @@ impl Delivery {
             Ok::<_, StoreError>(())
         });
         if let Err(error) = saved.await {
-            report("keep what came of a mail", Some(&error));
+            report(msg!("log-mail-keep-result"), Some(&error));
             self.unsaved.insert(id, mail);
         }
     }
@@ -231,7 +228,7 @@ impl Delivery {
         // Mails of another process, or from before a check of the channel, must go out too.
         self.back.insert(channel);
         if self.in_trouble.remove(&channel) {
-            tracing::info!(severity = "NOTICE", action = MAIL, "{} takes messages again", channel.name());
+            logged!(info, severity = "NOTICE", action = MAIL, msg!("log-channel-works", channel = channel.name()));
         }
         self.troubles.resolve(&key_of(channel), Noticed { action: MAIL, batch: None, at: self.clock.now() });
     }
@@ -257,10 +254,7 @@ impl Delivery {
             self.troubles.report(&key_of(channel), LogLevel::Error, message, noticed);
         }
         if self.in_trouble.insert(channel) {
-            tracing::warn!(
-                action = MAIL,
-                "messages on {name} wait in the outbox and are tried again, the longer the less often: {reason}"
-            );
+            logged!(warn, action = MAIL, msg!("log-channel-waits", channel = name, reason));
         } else {
             tracing::debug!(action = MAIL, "messages on {name} still wait: {reason}");
         }
@@ -273,9 +267,9 @@ pub(super) fn key_of(channel: AlertChannel) -> String {
 }
 
 /// Logs that the store did not allow `what`.
-pub(super) fn report(what: &str, error: Option<&StoreError>) {
+pub(super) fn report(what: Message, error: Option<&StoreError>) {
     match error {
         None | Some(StoreError::Closed) => {}
-        Some(error) => tracing::warn!(action = MAIL, "the store did not let us {what}: {error}"),
+        Some(error) => logged!(warn, action = MAIL, msg!("log-mail-store", what, error)),
     }
 }

@@ -41,6 +41,7 @@ use crate::logs::{AlertBatch, LogLine, Logs, MAIL};
 use crate::platform::clock::Clock;
 use crate::platform::gate::Gate;
 use crate::store::{Query, Store, StoreError, View};
+use crate::text::message::msg;
 use crate::trouble::{self, Aside, Trouble, Troubles};
 
 /// Time for which lines are gathered after the first one of a quiet time.
@@ -216,10 +217,10 @@ impl Mailer {
                 self.mark.mailed_until = Some(begun_at);
                 let mark = self.mark.clone();
                 let noted = self.store.write(move |writer| writer.put_document(ALERTS, &mark)).await;
-                report("remember how far the log was mailed", noted.err().as_ref());
+                report(msg!("log-mail-keep-mark"), noted.err().as_ref());
                 return;
             }
-            Err(error) => return report("read how far the log was mailed", Some(&error)),
+            Err(error) => return report(msg!("log-mail-read-mark"), Some(&error)),
         }
         let (Some(since), Some(level)) = (self.mark.mailed_until, self.settings.get().alert_level()) else { return };
         let unmailed = self.store.reading(move |reader| {
@@ -240,7 +241,7 @@ impl Mailer {
         match unmailed.await {
             Ok(unmailed) if unmailed.is_empty() => {}
             Ok(unmailed) => logs.alerts().give_back(unmailed),
-            Err(error) => report("look for lines that were not mailed", Some(&error)),
+            Err(error) => report(msg!("log-mail-find-unmailed"), Some(&error)),
         }
     }
 
@@ -276,7 +277,7 @@ impl Mailer {
             // The next process finds the lines in the store.
             Err(StoreError::Closed) => {}
             Err(error) => {
-                report("keep an alert", Some(&error));
+                report(msg!("log-mail-keep-alert"), Some(&error));
                 self.mark.made_at = Some(at);
                 // Most likely the alert is about this failure.
                 self.send_unkept(mails).await;
@@ -334,7 +335,7 @@ impl Mailer {
         match queued {
             Ok(Ok(())) => return self.troubles.aside().iter().for_each(Aside::clear),
             Ok(Err(StoreError::Closed)) => return self.troubles.put_back(told),
-            Ok(Err(error)) => report("keep what is told of a trouble", Some(&error)),
+            Ok(Err(error)) => report(msg!("log-mail-keep-trouble"), Some(&error)),
             Err(_) => overtaken.store(true, Ordering::Release),
         }
         self.troubles.not_saved();

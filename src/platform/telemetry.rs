@@ -155,12 +155,11 @@ impl Telemetry {
         outcome
     }
 
-    /// Sends the queued spans, within some seconds, and shuts down. Blocks.
-    pub fn end(&self) {
-        let Some(traces) = &self.traces else { return };
-        if let Err(error) = traces.provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
-            tracing::warn!(action = "telemetry", "some traces may not have been sent: {error}");
-        }
+    /// Sends the queued spans, within some seconds, and shuts down. Returns the error if some may not have been sent.
+    /// Blocks.
+    pub fn end(&self) -> Option<String> {
+        let traces = self.traces.as_ref()?;
+        traces.provider.shutdown_with_timeout(FLUSH_TIMEOUT).err().map(|error| error.to_string())
     }
 }
 

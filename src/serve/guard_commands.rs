@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use crate::platform::fs::room_in;
 use crate::platform::release;
 use crate::store::{StoreError, View};
+use crate::text::message::{logged, msg};
 use crate::update::channel::{GuardMessage, WorkerMessage};
 use crate::update::reserve;
 use crate::update::worker::Voice;
@@ -90,8 +91,8 @@ impl Duty {
                 GuardMessage::Drain => self.voice.send(&WorkerMessage::Drained { problem: self.drain().await }),
                 GuardMessage::Undrain | GuardMessage::Commit => {
                     if !self.web.context.gate.is_open() {
-                        let version = release::version();
-                        tracing::info!(action = "update", "batches and mails go on with cashout {version}");
+                        let message = msg!("log-batches-continue", version = release::version());
+                        logged!(info, action = "update", message);
                     }
                     self.free_room();
                     self.web.scheduler.resume();
@@ -144,7 +145,9 @@ impl Duty {
         let (store, clock) = (self.web.context.store.clone(), self.web.context.clock.clone());
         let copied = tokio::task::spawn_blocking(move || store.back_up("before-update", &clock)).await;
         match copied {
-            Ok(Ok(path)) => tracing::info!(action = "update", "the store was copied to {}", path.display()),
+            Ok(Ok(path)) => {
+                logged!(info, action = "update", msg!("log-store-copied", path = path.display().to_string()));
+            }
             Ok(Err(error)) => return Some(error.to_string()),
             Err(error) => return Some(error.to_string()),
         }
@@ -156,12 +159,13 @@ impl Duty {
     /// Frees the space that was reserved for a rollback.
     fn free_room(&self) {
         if let Err(error) = reserve::free(&self.data) {
-            tracing::warn!(action = "update", "what was held in {} stays so: {error}", self.data.display());
+            let folder = self.data.display().to_string();
+            logged!(warn, action = "update", msg!("log-reserve-kept", folder, error = error.to_string()));
         }
     }
 
     async fn drain(&self) -> Option<String> {
-        tracing::info!(action = "update", "batches and mails wait, to make room for another release");
+        logged!(info, action = "update", msg!("log-batches-paused"));
         if tokio::time::timeout(DRAIN_TIMEOUT, self.web.scheduler.drain()).await.is_ok() {
             return None;
         }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use self::monitor::Monitor;
 use self::socket::CommandSocket;
+use crate::admin::wiring::end_telemetry;
 use crate::config::{NoticeLevel, Settings};
 use crate::jobs::{self, Context};
 use crate::logs::{self, Logs};
@@ -28,7 +29,7 @@ use crate::platform::metrics;
 use crate::remote::ClientPolicy;
 use crate::scheduler::Scheduler;
 use crate::store::StoreError;
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 use crate::update::worker::GuardLink;
 use crate::update::{Installer, Updates};
 use crate::web::{self, Certificate, Connections, Guesses, Limits, Passwords, Readiness, TlsError, Web};
@@ -135,7 +136,7 @@ impl Appliance {
         // The guard is notified first: a reader of the log line may end this process at once, and relies on the guard
         // to start it again.
         web.guard.ready();
-        tracing::info!(action = "serve", "answers on {address}");
+        logged!(info, action = "serve", msg!("log-answers", address = address.to_string()));
         Ok(Self { web, address, stop, tasks, logs })
     }
 
@@ -154,7 +155,7 @@ impl Appliance {
     pub async fn stop(self) -> Result<(), StoreError> {
         self.web.readiness.mark_unready(msg!("problem-ending"));
         if let Err(error) = monitor::end(&self.web.context).await {
-            tracing::warn!(action = "serve", "it cannot be kept that the service was stopped: {error}");
+            logged!(warn, action = "serve", msg!("log-stop-not-kept", error = &error));
         }
         self.stop.cancel();
         self.tasks.close();
@@ -163,11 +164,11 @@ impl Appliance {
         let mailer =
             Mailer::new(context.store.clone(), context.clock.clone(), settings.clone(), None, context.troubles.clone());
         mailer.keep().await;
-        tracing::info!(action = "serve", "stops");
+        logged!(info, action = "serve", msg!("log-stops"));
         let (store, telemetry, logs) = (context.store.clone(), context.telemetry.clone(), self.logs);
         drop(self.web);
         // Runs concurrently with the closing of the store, which does not wait for a collector.
-        let flushed = tokio::task::spawn_blocking(move || telemetry.end());
+        let flushed = tokio::task::spawn_blocking(move || end_telemetry(&telemetry));
         let closed = tokio::task::spawn_blocking(move || {
             // Keeps the last lines while there is a store for them.
             if let Some(logs) = logs {
@@ -197,8 +198,8 @@ fn start_logs(context: &Context, settings: &Settings) -> Result<Option<Logs>, St
     }
     for notice in &settings.get().notices {
         match notice.level {
-            NoticeLevel::Warning => tracing::warn!(action = "configuration", "{}", notice.text),
-            NoticeLevel::Info => tracing::info!(action = "configuration", "{}", notice.text),
+            NoticeLevel::Warning => logged!(warn, action = "configuration", notice.text),
+            NoticeLevel::Info => logged!(info, action = "configuration", notice.text),
         }
     }
     Ok(logs)
@@ -259,8 +260,8 @@ async fn show_metrics(web: Web, address: SocketAddr, stop: CancellationToken) {
             Ok(listener) => break listener,
             Err(error) if !told => {
                 told = true;
-                let action = "metrics";
-                tracing::warn!(action, "server.metricsListen: {address} cannot be listened on yet: {error}");
+                let (address, error) = (address.to_string(), error.to_string());
+                logged!(warn, action = "metrics", msg!("log-metrics-address-in-use", address, error));
             }
             Err(_) => {}
         }
@@ -288,7 +289,7 @@ async fn drain_inbox_for_ever(web: Web) {
             // Computed before the look, so that what becomes due during it is looked at in time.
             let look_again = clock.now().checked_add(INBOX_INTERVAL).unwrap_or(Timestamp::MAX);
             if let Err(error) = jobs::drain_inbox(&web.context).await {
-                tracing::error!(action = "inbox", "notifications are kept and wait: {error}");
+                logged!(error, action = "inbox", msg!("log-notifications-wait", error = &error));
             }
             vendors.notify_one();
             tokio::select! {
@@ -303,7 +304,7 @@ async fn drain_inbox_for_ever(web: Web) {
             // The handling may request a look at something, and writes its findings to Mirakl.
             web.context.gate.opened().await;
             if let Err(error) = jobs::drain_vendor_notices(&web.context).await {
-                tracing::error!(action = "inbox", "notifications about vendors are kept and wait: {error}");
+                logged!(error, action = "inbox", msg!("log-vendor-notifications-wait", error = &error));
             }
         }
     };
@@ -322,7 +323,7 @@ async fn tidy_metrics() {
 async fn keep_retention(web: Web) {
     loop {
         if let Err(error) = jobs::retention(&web.context).await {
-            tracing::error!(action = "retention", "what is to be removed stays until tomorrow: {error}");
+            logged!(error, action = "retention", msg!("log-removal-waits", error = &error));
         }
         web.context.clock.sleep(RETENTION_INTERVAL).await;
     }

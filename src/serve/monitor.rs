@@ -17,7 +17,7 @@ use crate::mail;
 use crate::platform::metrics;
 use crate::remote::CallError;
 use crate::store::{StoreError, View};
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 use crate::trouble::{self, Noticed, REMINDER_INTERVAL};
 use crate::web::Certificate;
 
@@ -89,7 +89,7 @@ impl Monitor {
             return;
         }
         if let Err(error) = begin(&self.context).await {
-            tracing::warn!(action = ACTION, "it cannot be kept that the service is at work: {error}");
+            logged!(warn, action = ACTION, msg!("log-start-not-kept", error = &error));
         }
         loop {
             self.observe().await;
@@ -168,11 +168,11 @@ impl Monitor {
     async fn refresh_certificate(&mut self) {
         let Some(certificate) = self.certificate.clone() else { return };
         match tokio::task::spawn_blocking(move || certificate.refresh()).await {
-            Ok(Ok(true)) => tracing::info!(action = "serve", "the renewed certificate is in use"),
+            Ok(Ok(true)) => logged!(info, action = "serve", msg!("log-certificate-renewed")),
             Ok(Err(error)) => {
                 let error = error.to_string();
                 if self.unusable.as_ref() != Some(&error) {
-                    tracing::error!(action = "serve", "{error}; the former certificate stays in use");
+                    logged!(error, action = "serve", msg!("log-certificate-kept", error = &error));
                 }
                 self.unusable = Some(error);
                 return;

@@ -33,7 +33,7 @@ use tower::ServiceExt;
 pub use path::{SOCKET, connect};
 
 use crate::platform::release;
-use crate::text::message::msg;
+use crate::text::message::{logged, msg};
 use crate::web::{FromCommandLine, Problem, ProblemKind};
 
 /// Time limit for the head of a request to arrive.
@@ -58,13 +58,8 @@ impl CommandSocket {
         match bound.map_err(io::Error::other).flatten().and_then(UnixListener::from_std) {
             Ok(listener) => Some(Self { listener, data }),
             Err(error) => {
-                let place = data.join(SOCKET);
-                let place = place.display();
-                tracing::error!(
-                    action = "serve",
-                    "{place} cannot be used ({error}), so commands cannot work through this service: mend that and \
-                     restart it"
-                );
+                let (path, error) = (data.join(SOCKET).display().to_string(), error.to_string());
+                logged!(error, action = "serve", msg!("log-socket-unusable", path, error));
                 None
             }
         }
@@ -91,9 +86,9 @@ impl CommandSocket {
                         drop(permit);
                     });
                 }
-                Ok(_) => tracing::warn!(action = "serve", "a command of another user was refused"),
+                Ok(_) => logged!(warn, action = "serve", msg!("log-socket-other-user")),
                 Err(error) => {
-                    tracing::warn!(action = "serve", "a command could not be listened to: {error}");
+                    logged!(warn, action = "serve", msg!("log-socket-failed", error = error.to_string()));
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

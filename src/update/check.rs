@@ -20,6 +20,7 @@ use crate::platform::hex::hex;
 use crate::platform::release::TARGET;
 use crate::remote::ClientPolicy;
 use crate::store::{Store, StoreError, View};
+use crate::text::message::{logged, msg};
 
 /// Key of the document that keeps the last check.
 const DOCUMENT: &str = "update/last_check";
@@ -199,13 +200,13 @@ impl Updates {
         let newest = |check: &LastCheck| check.found.as_ref().and_then(|found| found.offer.newest().cloned());
         if let Some(obstacle) = &check.obstacle {
             if last.and_then(|last| last.obstacle.as_ref()) != Some(obstacle) {
-                let message = obstacle.message(&self.settings.get().hipay.time_zone);
-                tracing::warn!(action = "update", said = message.parts(), "{message}");
+                logged!(warn, action = "update", obstacle.message(&self.settings.get().hipay.time_zone));
             }
         } else if let Some(release) = newest(check)
             && last.and_then(newest).is_none_or(|known| known.version != release.version)
         {
-            tracing::info!(severity = "NOTICE", action = "update", "release {} is available", release.version);
+            let message = msg!("log-release-available", version = release.version.to_string());
+            logged!(info, severity = "NOTICE", action = "update", message);
         }
     }
 
@@ -215,7 +216,7 @@ impl Updates {
             let next = match self.due().await {
                 Ok(next) => next,
                 Err(error) => {
-                    tracing::error!(action = "update", "what is known about updates cannot be read: {error}");
+                    logged!(error, action = "update", msg!("log-updates-unread", error = &error));
                     self.later(RETRY_INTERVAL)
                 }
             };
@@ -224,7 +225,7 @@ impl Updates {
                 () = self.look.notified() => {}
             }
             if let Err(error) = self.check().await {
-                tracing::error!(action = "update", "what was found cannot be kept: {error}");
+                logged!(error, action = "update", msg!("log-updates-not-kept", error = &error));
             }
         }
     }

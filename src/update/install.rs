@@ -15,7 +15,7 @@ use super::{Release, UpdateCheck, UpdateObstacle, Updates, running};
 use crate::config::{Settings, UpdateAuto};
 use crate::platform::release;
 use crate::store::StoreError;
-use crate::text::message::Message;
+use crate::text::message::{Message, asker, logged, msg};
 
 /// Interval of the looks for a patch to install automatically.
 const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
@@ -173,7 +173,8 @@ impl Installer {
             free
         });
         if taken {
-            tracing::info!(severity = "NOTICE", action = "update", "{asked_by} wants cashout {version}");
+            let message = msg!("log-update-requested", person = asker(asked_by), version = version.to_string());
+            logged!(info, severity = "NOTICE", action = "update", message);
         }
         match on_its_way {
             Some(other) if other != *version => Err(UpdateObstacle::Busy { version: other }),
@@ -186,8 +187,7 @@ impl Installer {
         let state = match self.fetch_and_hand_over(release).await {
             Ok(()) => PendingInstallState::HandedOver,
             Err(obstacle) => {
-                let message = obstacle.message(&self.settings.get().hipay.time_zone);
-                tracing::warn!(action = "update", said = message.parts(), "{message}");
+                logged!(warn, action = "update", obstacle.message(&self.settings.get().hipay.time_zone));
                 PendingInstallState::Failed(obstacle)
             }
         };
@@ -262,8 +262,8 @@ impl Installer {
             return;
         }
         if let Err(obstacle) = self.install(Some(&patch), "auto", false).await {
-            let why = obstacle.message(&settings.hipay.time_zone);
-            tracing::error!(action = "update", "the security patch {patch} could not be installed: {why}");
+            let reason = obstacle.message(&settings.hipay.time_zone);
+            logged!(error, action = "update", msg!("log-patch-not-installed", version = patch, reason));
         }
     }
 
