@@ -166,10 +166,7 @@ impl Message {
     #[must_use]
     pub fn detailed(mut self, words: impl fmt::Display) -> Self {
         self.text = format!("{}: {words}", self.text);
-        if let Some(said) = &mut self.said {
-            said.detail = Some(words.to_string());
-        }
-        self
+        self.containing(words)
     }
 
     /// Replaces the English text; the other languages keep theirs.

@@ -25,6 +25,9 @@ use crate::remote::hipay::{ActingOn, ListedTransaction, Transaction};
 use crate::store::{Index, Query, Record, StoreError, View, Writer};
 use crate::text::message::{Message, msg};
 
+/// Number of orphans whose owners are looked up in one read of the store, so that none stays open for long.
+const ORPHANS_AT_ONCE: usize = 1_000;
+
 /// Margin on both sides of a list: HiPay's time zone is not documented.
 const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
@@ -539,20 +542,31 @@ impl<'a> Ledger<'a> {
             return Ok(Arc::clone(orphans));
         }
         let account = self.account;
-        let orphans = self.context.store.reading(move |reader| {
-            let mut orphans = BTreeMap::<Option<u64>, Vec<NamedOrphan>>::new();
-            for entry in reader.records(Query::group(LedgerEntry::BY_MATCH, LedgerMatch::Orphan).from(since)) {
-                // An entry that cannot be read may be the payment.
-                let entry = entry?;
-                let Some(parts) = entry.reference_parts().filter(|_| entry.account == account) else { continue };
-                let owner = reader.by_unique(Vendor::BY_HIPAY_ID, parts.wallet)?.map(|owner| owner.mirakl_id);
-                let vouchers = vouchers_named(reader, &parts, owner)?;
-                let LedgerEntry { transaction_id, amount, .. } = entry;
-                orphans.entry(owner).or_default().push(NamedOrphan { transaction_id, amount, vouchers });
+        let mut entries = Vec::new();
+        // An entry that cannot be read may be the payment.
+        let add = |entry: Result<LedgerEntry, StoreError>| {
+            entry.map(|entry| entries.extend(Some(entry).filter(|entry| entry.account == account)))
+        };
+        let listed = Query::group(LedgerEntry::BY_MATCH, LedgerMatch::Orphan).from(since);
+        self.context.store.for_each(listed, add).await?;
+        let mut orphans = BTreeMap::<Option<u64>, Vec<NamedOrphan>>::new();
+        for slice in entries.chunks(ORPHANS_AT_ONCE).map(<[LedgerEntry]>::to_vec) {
+            let named = self.context.store.reading(move |reader| {
+                let mut named = Vec::with_capacity(slice.len());
+                for entry in slice {
+                    let Some(parts) = entry.reference_parts() else { continue };
+                    let owner = reader.by_unique(Vendor::BY_HIPAY_ID, parts.wallet)?.map(|owner| owner.mirakl_id);
+                    let vouchers = vouchers_named(reader, &parts, owner)?;
+                    let LedgerEntry { transaction_id, amount, .. } = entry;
+                    named.push((owner, NamedOrphan { transaction_id, amount, vouchers }));
+                }
+                Ok(named)
+            });
+            for (owner, orphan) in named.await? {
+                orphans.entry(owner).or_default().push(orphan);
             }
-            Ok(Arc::new(orphans))
-        });
-        let orphans = orphans.await?;
+        }
+        let orphans = Arc::new(orphans);
         *known = Some((since, Arc::clone(&orphans)));
         Ok(orphans)
     }
