@@ -14,7 +14,7 @@ use crate::admin::{setup, wiring};
 use crate::config::{Config, open_file, process_environment};
 use crate::platform::fs::existing;
 use crate::platform::os::{self, User};
-use crate::platform::release;
+use crate::platform::testing::{InjectedFault, has_fault};
 use crate::update::guard::{Guard, Handover, Plan, SettingsFile, WorkerEnd, is_under_way, rehearse, rescue};
 
 /// Folder of the guard's state if its worker runs as another user.
@@ -38,7 +38,7 @@ pub(super) fn run(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed
 }
 
 fn serve(global: &Global, arguments: &ServeArgs) -> Result<Exit, Failed> {
-    if release::injected_fault() == Some("its guard exits at once") {
+    if has_fault(InjectedFault::GuardExits) {
         std::process::exit(7);
     }
     if let Some(folder) = &arguments.demo {

@@ -11,6 +11,7 @@ use crate::jobs::BatchState;
 use crate::logs::{LogLine, Logs, Options, Stream, Style};
 use crate::platform::clock::Clock;
 use crate::platform::release;
+use crate::platform::testing::{InjectedFault, has_fault};
 use crate::store;
 use crate::web::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
 
@@ -192,7 +193,7 @@ pub(super) fn ended_early(batch: &BatchDetail, failed: &Failed) -> Result<(), Fa
 pub(super) fn version(json: bool) -> Result<Exit, Failed> {
     let (version, target) = (release::version(), release::TARGET);
     let commit = Some(release::COMMIT).filter(|commit| !commit.is_empty()).unwrap_or("unknown");
-    let is_outdated = release::injected_fault() == Some("reads no store of today");
+    let is_outdated = has_fault(InjectedFault::StatesOldFormat);
     let format = if is_outdated { 0 } else { store::format() };
     if json {
         let store = json!({ "format": format, "reads": [1, format] });

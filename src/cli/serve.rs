@@ -21,6 +21,7 @@ use crate::logs::Logs;
 use crate::mail;
 use crate::platform::clock::Clock;
 use crate::platform::release;
+use crate::platform::testing::{InjectedFault, has_fault};
 use crate::serve::guard_commands::Duty;
 use crate::serve::{Appliance, STOP_TIMEOUT, ServeError};
 use crate::store::{Store, StoreError};
@@ -221,30 +222,31 @@ fn mail_store_failure(global: &Global, config: &Config, failed: &Failed) {
 
 /// Simulates a fault at the start if a test asks for one; has no effect in a release build.
 fn inject_fault_at_start() {
-    match release::injected_fault() {
-        Some("exits at once") => std::process::exit(7),
-        Some("hangs before ready") => std::thread::park_timeout(Duration::from_hours(1)),
-        _ => {}
+    if has_fault(InjectedFault::WorkerExits) {
+        std::process::exit(7);
+    }
+    if has_fault(InjectedFault::Hangs) {
+        std::thread::park_timeout(Duration::from_hours(1));
     }
 }
 
 /// Simulates a fault some time after requests are answered, if a test asks for one.
 fn inject_fault_later(data: &Path) {
-    let Some(fault) = release::injected_fault() else { return };
     let filler = data.join("filler");
-    std::thread::spawn(move || match fault {
-        "crashes after 5 s" => {
+    if has_fault(InjectedFault::Crashes) {
+        std::thread::spawn(|| {
             std::thread::park_timeout(Duration::from_secs(5));
             std::process::abort();
-        }
-        "fills the disk" => {
+        });
+    }
+    if has_fault(InjectedFault::FillsDisk) {
+        std::thread::spawn(move || {
             std::thread::park_timeout(Duration::from_secs(2));
             // As far as possible, but not the whole disk of a person who runs this by mistake.
-            let _ = std::fs::File::create(filler)
-                .and_then(|mut file| std::io::copy(&mut std::io::repeat(b'x').take(1024 * 1024 * 1024), &mut file));
-        }
-        _ => {}
-    });
+            std::fs::File::create(filler)
+                .and_then(|mut file| std::io::copy(&mut std::io::repeat(b'x').take(1024 * 1024 * 1024), &mut file))
+        });
+    }
 }
 
 /// Time during which the service still answers after the store has failed; only a restart reopens the store.

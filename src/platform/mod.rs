@@ -11,4 +11,5 @@ pub(crate) mod random;
 pub mod release;
 pub mod secret;
 pub mod telemetry;
+pub mod testing;
 pub(crate) mod variants;

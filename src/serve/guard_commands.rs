@@ -20,6 +20,7 @@ use tower::ServiceExt;
 
 use crate::platform::fs::room_in;
 use crate::platform::release;
+use crate::platform::testing::{InjectedFault, has_fault};
 use crate::store::{StoreError, View};
 use crate::text::message::{logged, msg};
 use crate::update::channel::{GuardMessage, WorkerMessage};
@@ -75,13 +76,11 @@ impl Duty {
                 GuardMessage::Stop { .. } => return,
                 GuardMessage::Known { known } => self.web.guard.set_status(known),
                 GuardMessage::Probe { nth } => {
-                    if release::injected_fault() == Some("never answers") {
+                    if has_fault(InjectedFault::Silent) {
                         continue;
                     }
                     let (version, problem) = match self.probe().await {
-                        Ok(_) if release::injected_fault() == Some("answers as another version") => {
-                            ("9.9.9".to_owned(), None)
-                        }
+                        Ok(_) if has_fault(InjectedFault::OtherVersion) => ("9.9.9".to_owned(), None),
                         Ok(version) => (version, None),
                         Err(problem) => (release::version().to_owned(), Some(problem)),
                     };

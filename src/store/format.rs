@@ -22,6 +22,7 @@ use super::time_buckets::count_keys;
 use super::view::{COUNTS, DOCUMENTS, SEQUENCES, table, value_in};
 use super::writer::place;
 use crate::platform::release;
+use crate::platform::testing::{InjectedFault, has_fault};
 
 const TABLE: &str = "format";
 const KEY: &[u8] = b"format";
@@ -131,7 +132,7 @@ pub(super) fn prepare(
 ) -> Result<Format, StoreError> {
     let now = options.clock.now();
     let mut format = Format::read(database)?;
-    let understood = if release::injected_fault() == Some("cannot read the store") { 0 } else { format_of(migrations) };
+    let understood = if has_fault(InjectedFault::StoreTooNew) { 0 } else { format_of(migrations) };
     if format.readable_from > understood {
         return Err(StoreError::Newer { format: format.number, understood, release: format.readable_by });
     }

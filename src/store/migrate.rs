@@ -4,7 +4,7 @@ use redb::WriteTransaction;
 
 use super::error::StoreError;
 use super::view::{DOCUMENTS, table};
-use crate::platform::release;
+use crate::platform::testing::{InjectedFault, has_fault};
 
 /// One step to the next format. Once released, a step is never changed or removed.
 pub(super) struct Migration {
@@ -20,7 +20,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[];
 
 /// Returns the steps that an opening takes: those above, or failing ones if a test asks for that fault.
 pub(super) fn steps() -> &'static [Migration] {
-    if release::injected_fault() == Some("its migration fails") { FAILING } else { MIGRATIONS }
+    if has_fault(InjectedFault::MigrationFails) { FAILING } else { MIGRATIONS }
 }
 
 /// A step that succeeds, and one that fails half way.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use cashout::platform::release::VERSION_OVERRIDE;
+use cashout::platform::testing::VERSION_OVERRIDE;
 use serde_json::json;
 
 /// Returns the path of the debug build without debug symbols: a tenth of its size.
