@@ -1,4 +1,5 @@
-//! The current settings; changes take effect at once.
+//! The current settings. Those of [`CHANGEABLE`](super::CHANGEABLE) change at once, in the dashboard; all others are
+//! those of the start, so that pages, batches and services agree.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -61,11 +62,12 @@ impl Settings {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes settings (name, value) to the file, all or none, validates the result, and uses it from then on. Blocks.
+    /// Writes changeable settings (name, value) to the file, all or none, validates the result, and uses them from then
+    /// on. What was changed in the file by hand waits for the next start. Blocks.
     pub fn change(&self, wanted: &[(&str, &str)]) -> Result<Arc<Config>, WriteBackError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         change_settings(&self.path, process_environment(), wanted, &self.scribe)?;
-        let changed = Arc::new(Config::load(&self.path, process_environment())?);
+        let changed = Arc::new(current.with_changeable(Config::load(&self.path, process_environment())?));
         *current = Arc::clone(&changed);
         Ok(changed)
     }

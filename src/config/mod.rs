@@ -91,6 +91,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// Returns this configuration with the [`CHANGEABLE`] settings of `later`.
+    fn with_changeable(&self, mut later: Self) -> Self {
+        let mut changed = self.clone();
+        changed.update.token = later.update.token;
+        changed.logs.alert_level = later.logs.alert_level;
+        changed.sources.extend(CHANGEABLE.into_iter().filter_map(|key| later.sources.remove_entry(key)));
+        changed
+    }
+
     /// Returns the lowest log level that triggers an alert; `None` if there are no alerts.
     pub fn alert_level(&self) -> Option<LogLevel> {
         let mail = self.mail.as_ref().and(self.logs.alert_level);

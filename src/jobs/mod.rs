@@ -77,7 +77,7 @@ pub struct Context {
     pub mirakl: Mirakl,
     /// The client for HiPay.
     pub hipay: HiPay,
-    /// The settings.
+    /// The settings; those of a batch are the ones at its start.
     pub config: Arc<Config>,
     /// The clock.
     pub clock: Clock,
@@ -117,6 +117,12 @@ impl Context {
             known_salts: Arc::default(),
             vendor_turns: Arc::default(),
         }
+    }
+
+    /// Returns this context with other settings.
+    #[must_use]
+    pub fn with_config(&self, config: Arc<Config>) -> Self {
+        Self { config, ..self.clone() }
     }
 
     /// Returns the settlement calendar of the configuration.

@@ -272,7 +272,8 @@ impl SchedulerInner {
             live.insert(id, LiveBatch { id, command, stages: Vec::new() });
         });
         let reporter = Arc::new(Reporter { id, live: self.live.clone() });
-        let mut ended = jobs::run_queued(&self.context, &record, reporter, stop.clone()).await;
+        let context = self.context.with_config(self.settings.get());
+        let mut ended = jobs::run_queued(&context, &record, reporter, stop.clone()).await;
         if let Err(error) = &ended {
             let message = msg!("log-batch-stays-queued", error);
             logged!(error, action = record.command.as_str(), batch = id, message);

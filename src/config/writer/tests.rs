@@ -1,11 +1,13 @@
 //! Tests of `config/writer.rs`.
 
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::{LogLevel, Settings};
 
 const FILE: &str = "# our cash-out
 parameters:
@@ -229,4 +231,19 @@ proptest! {
     fn no_file_panics(text in "parameters:\n(    [a-z.]{1,6}: ?[\\PC\n]{0,20}\n){0,6}", value in ".{0,8}") {
         let _ = changed(&text, "a.b", &value);
     }
+}
+
+#[test]
+fn a_change_takes_over_nothing_that_was_edited_by_hand_since_the_start() {
+    let place = place(FILE);
+    let settings = Settings::new(&place.file, Arc::new(Config::load(&place.file, []).unwrap()));
+    let edited = FILE.replace("account.technical.hipayId: 1001", "account.technical.hipayId: 2001");
+    fs::write(&place.file, &edited).unwrap();
+
+    let changed = settings.change(&[("email.logger.alert.level", "500"), ("github.token", "a-token")]).unwrap();
+    assert_eq!(changed.technical_account.hipay_id, 1001, "it waits for the next start");
+    assert_eq!(changed.logs.alert_level, Some(LogLevel::Critical));
+    assert!(changed.update.token.is_some());
+    assert!(matches!(changed.source_of("github.token"), Some(SettingSource::File { .. })));
+    assert_eq!(Config::load(&place.file, []).unwrap().technical_account.hipay_id, 2001);
 }
