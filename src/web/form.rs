@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::auth::{CSRF_HEADER, Caller, forged};
-use super::misread::misread;
+use super::fields::{RequestFieldError, read_fields};
 use super::problem::Problem;
 
 /// Field in which a form carries the CSRF token of its page.
@@ -36,21 +36,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
         })?;
 
         let mut token = header;
-        let mut fields = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in form_urlencoded::parse(&body) {
-            if name == CSRF_FIELD {
-                token.get_or_insert(value.into_owned());
-            } else {
-                fields.append_pair(&name, &value);
-            }
+        let (tokens, fields): (Vec<_>, Vec<_>) =
+            form_urlencoded::parse(&body).partition(|(name, _)| name == CSRF_FIELD);
+        for (_, value) in tokens {
+            token.get_or_insert(value.into_owned());
         }
         if caller.session().is_none() || !caller.is_from_own_page(&token.unwrap_or_default()) {
             return Err(forged());
         }
-        let fields = fields.finish();
-        let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(fields.as_bytes()));
-        serde_path_to_error::deserialize(fields)
-            .map(Self)
-            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, misread(&error.to_string(), &[])))
+        let wrong = |error: RequestFieldError| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.message(&[]));
+        read_fields(fields.into_iter()).map(Self).map_err(wrong)
     }
 }

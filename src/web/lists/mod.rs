@@ -12,7 +12,7 @@ mod vendors;
 mod vouchers;
 
 use jiff::tz::TimeZone;
-use serde::de::{DeserializeOwned, Error, IntoDeserializer};
+use serde::de::{DeserializeOwned, Error, IntoDeserializer, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -84,7 +84,11 @@ where
 {
     let text = String::deserialize(deserializer)?;
     let read = T::deserialize(IntoDeserializer::<D::Error>::into_deserializer(text.clone()))?;
-    if read.into() == text { Ok(Some(read)) } else { Err(D::Error::custom("there is no such choice")) }
+    if read.into() == text {
+        Ok(Some(read))
+    } else {
+        Err(D::Error::invalid_value(Unexpected::Str(&text), &"a name of this release"))
+    }
 }
 
 /// Returns the choices of `all` that pass a filter which may be unset.

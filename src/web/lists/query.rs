@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::store::{Query, Record};
 use crate::text::message::{Message, msg};
-use crate::web::misread::misread;
+use crate::web::fields::{RequestFieldError, read_fields};
 use crate::web::problem::Problem;
 
 /// Page and order of a list.
@@ -191,24 +191,14 @@ impl<F: DeserializeOwned, P: Parameters> ListQuery<F, P> {
     }
 
     fn of(query: &str, counts: impl Fn(&str) -> bool) -> Result<Self, Problem> {
-        let unknown = |said: String| Problem::new(StatusCode::BAD_REQUEST, misread(&said, P::KEYS));
-        let mut pairs: Vec<(String, String)> =
-            serde_urlencoded::from_str(query).map_err(|error| unknown(error.to_string()))?;
-        pairs.retain(|(_, value)| counts(value));
-        let (paging, filters): (Vec<_>, Vec<_>) =
-            pairs.into_iter().partition(|(key, _)| P::KEYS.contains(&key.as_str()));
-        let paging: Paging = read::<P>(&paging).map_err(unknown)?.into();
+        let wrong = |error: RequestFieldError| Problem::new(StatusCode::BAD_REQUEST, error.message(P::KEYS));
+        let fields = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| counts(value));
+        let (paging, filters): (Vec<_>, Vec<_>) = fields.partition(|(name, _)| P::KEYS.contains(&name.as_ref()));
+        let paging: Paging = read_fields::<P>(paging.into_iter()).map_err(wrong)?.into();
         paging.check()?;
-        let filters = read(&filters).map_err(unknown)?;
+        let filters = read_fields(filters.into_iter()).map_err(wrong)?;
         Ok(Self(paging, filters, PhantomData))
     }
-}
-
-fn read<T: DeserializeOwned>(pairs: &[(String, String)]) -> Result<T, String> {
-    let text = serde_urlencoded::to_string(pairs).map_err(|error| error.to_string())?;
-    let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
-    // The errors begin with the name of the parameter.
-    serde_path_to_error::deserialize(reader).map_err(|error| error.to_string())
 }
 
 /// A point in time as people write it: a day in the configured zone, or an instant.
