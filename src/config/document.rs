@@ -327,7 +327,7 @@ fn as_written(value: Value, rest: &str) -> Value {
     Value::String(if same && !value.is_string() { written.to_owned() } else { text })
 }
 
-/// Maps every word in the place of a key to its lines, each with the text after the colon.
+/// Maps every word at the position of a key to its lines, each with the text after the colon.
 fn key_lines(text: &str) -> BTreeMap<&str, Vec<(usize, &str)>> {
     let mut lines: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
     for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {

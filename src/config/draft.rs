@@ -90,7 +90,7 @@ impl ConfigDraft {
     pub fn save(&self, scribe: &ConfigWriter) -> io::Result<()> {
         let now = read_file(&self.path).ok().flatten().map(|file| file.text);
         if now != self.before {
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody has changed it meanwhile"));
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "someone has changed it in the meantime"));
         }
         scribe.replace(&self.text).unwrap_or_else(|| replace_settings(&self.path, &self.text))
     }

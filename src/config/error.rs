@@ -93,8 +93,8 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// All mistakes of a configuration, displayed one per line. A person has to correct the configuration: retrying
-/// does not help.
+/// All mistakes of a configuration, displayed one per line. Retrying does not help: an administrator has to correct
+/// the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigErrors {

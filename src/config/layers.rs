@@ -248,7 +248,7 @@ impl Layers {
         if !is_set(&key, &value) {
             return;
         }
-        // The commented example lists them too, and marks them there.
+        // The commented example lists these settings too, with their usual values.
         let as_usual = self.settings.get(&key).is_some_and(|usual| usual.value == value);
         if is_unused(&key) && !as_usual {
             self.unused.push(key.clone());

@@ -159,7 +159,7 @@ pub enum NegativeVouchers {
 /// Treatment of vouchers outside the window of every cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutsideCycles {
-    /// A hold until a person decides.
+    /// A hold until an operator decides.
     Hold,
     /// Payment with the next cycle.
     Next,

@@ -108,12 +108,12 @@ pub(super) fn one_of<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<
 }
 
 /// Accepts any text.
-#[expect(clippy::unnecessary_wraps, reason = "stands where the other readers of values stand")]
+#[expect(clippy::unnecessary_wraps, reason = "has the signature of the other parsers")]
 pub(super) fn any_text(text: &str) -> Result<String, Message> {
     Ok(text.to_owned())
 }
 
-/// Returns true for a text that is not empty and has only letters that belong.
+/// Returns true for a text that is not empty and has only characters for which `belongs` returns true.
 fn consists_of(text: &str, belongs: impl Fn(char) -> bool) -> bool {
     !text.is_empty() && text.chars().all(belongs)
 }

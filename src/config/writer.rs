@@ -24,10 +24,10 @@ use super::live::ConfigWriter;
 #[derive(Debug, Error)]
 pub enum WriteBackError {
     /// A setting that does not exist, or that has no effect.
-    #[error("there is no setting {0} that could be changed")]
+    #[error("there is no setting {0} that can be changed")]
     UnknownKey(String),
     /// A setting that another source overrides; change it there.
-    #[error("{key} is set by {source_of_value}, which wins over the file; change it there")]
+    #[error("{key} is set by {source_of_value}, which overrides the file; change it there")]
     SetElsewhere {
         /// Name of the setting.
         key: String,
@@ -60,7 +60,7 @@ pub enum WriteBackError {
 /// The settings that can be changed from the dashboard, in the order in which it shows them.
 pub const CHANGEABLE: [&str; 2] = ["github.token", "email.logger.alert.level"];
 
-/// The remedy for a file that cannot be written.
+/// A remedy for a file that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Creating the file, which does not exist yet.

@@ -26,13 +26,13 @@ pub const OPEN_AMOUNT: &str = "cashout_open_amount";
 pub const TROUBLE_OPEN: &str = "cashout_trouble_open";
 /// End of validity of the served certificate (seconds since 1970).
 pub const CERTIFICATE_EXPIRY: &str = "cashout_certificate_expiry_timestamp_seconds";
-/// Messages that wait to be sent, now.
+/// Messages waiting to be sent, now.
 pub const MAIL_OUTBOX: &str = "cashout_mail_outbox";
 /// Operations by status, now.
 pub const OPERATIONS: &str = "cashout_operations";
 /// Amounts of operations by status and currency, in minor units, now.
 pub const OPERATIONS_AMOUNT: &str = "cashout_operations_amount_minor_units";
-/// Operations that wait for a person, now.
+/// Operations that need action, now.
 pub const OPERATIONS_HELD: &str = "cashout_operations_held";
 /// Vendors by status and wallet status, now.
 pub const VENDORS: &str = "cashout_vendors";
@@ -52,15 +52,15 @@ pub const STORE_COMMIT_SECONDS: &str = "cashout_store_commit_seconds";
 pub const STORE_WRITES: &str = "cashout_store_writes_total";
 /// E-mails by outcome.
 pub const MAILS: &str = "cashout_mails_total";
-/// Lines of the log by level.
+/// Log lines by level.
 pub const LOG_LINES: &str = "cashout_log_lines_total";
 /// Log lines lost because the store could not keep up, by level.
 pub const LOG_LINES_LOST: &str = "cashout_log_lines_lost_total";
-/// Requests by status of the answer.
+/// Requests by status of the response.
 pub const REQUESTS: &str = "cashout_http_requests_total";
-/// Connections that were turned away for lack of room.
+/// Connections refused because too many were open.
 pub const TURNED_AWAY: &str = "cashout_http_connections_turned_away_total";
-/// Time from a request to the head of its answer, in seconds.
+/// Time from a request to the head of its response, in seconds.
 pub const REQUEST_SECONDS: &str = "cashout_http_request_seconds";
 
 /// Version, target and commit of this binary.
@@ -69,32 +69,32 @@ pub const BUILD: &str = "cashout_build_info";
 /// Name and meaning of every metric.
 const MEANINGS: [(&str, &str); 28] = [
     (BATCHES, "Batches that ended, by command and state"),
-    (BATCH_LAST_SUCCESS, "When a batch went through last without any failure, by command; 0 where none has"),
+    (BATCH_LAST_SUCCESS, "Time of the last batch without any failure, by command; 0 if there is none"),
     (BATCH_ITEMS, "Items of batches, by command and outcome"),
-    (ESCROW_BALANCE, "Balance of the marketplace's account as HiPay told it last, in units of its currency"),
-    (ESCROW_BALANCE_AT, "When HiPay told the balance of the marketplace's account"),
-    (ESCROW_DUE, "What the next transfers need from the marketplace's account, in units of the currency"),
+    (ESCROW_BALANCE, "Balance of the marketplace's account as last reported by HiPay, in units of its currency"),
+    (ESCROW_BALANCE_AT, "Time at which HiPay last reported the balance of the marketplace's account"),
+    (ESCROW_DUE, "Amount that the next transfers need from the marketplace's account, in units of the currency"),
     (OPEN_AMOUNT, "Amounts that are not at the bank yet, by status and age of the cycle, in units of the currency"),
-    (TROUBLE_OPEN, "Troubles of level ERROR and worse that are open, by what they are"),
-    (CERTIFICATE_EXPIRY, "Last moment of the certificate that is served"),
-    (MAIL_OUTBOX, "Messages that wait to be sent"),
+    (TROUBLE_OPEN, "Troubles of level ERROR and worse: 1 for each that is open, otherwise 0"),
+    (CERTIFICATE_EXPIRY, "End of validity of the served certificate"),
+    (MAIL_OUTBOX, "Messages waiting to be sent"),
     (OPERATIONS, "Operations by status"),
     (OPERATIONS_AMOUNT, "Amounts of operations by status and currency, in minor units"),
-    (OPERATIONS_HELD, "Operations that wait for a person"),
+    (OPERATIONS_HELD, "Operations that need action"),
     (VENDORS, "Vendors by status and wallet status"),
     (NOTIFICATIONS, "Notifications received, by kind and outcome"),
-    (NOTIFICATIONS_OPEN, "Notifications that are not dealt with yet"),
+    (NOTIFICATIONS_OPEN, "Notifications that are not processed yet"),
     (REMOTE_CALLS, "Calls to Mirakl and HiPay, by outcome"),
-    (REMOTE_CALL_SECONDS, "Time that Mirakl and HiPay took to answer"),
+    (REMOTE_CALL_SECONDS, "Response time of Mirakl and HiPay"),
     (STORE_COMMITS, "Commits of the store, by outcome"),
-    (STORE_COMMIT_SECONDS, "Time that a commit of the store took"),
-    (STORE_WRITES, "Writes to the store; those that come together share a commit"),
+    (STORE_COMMIT_SECONDS, "Duration of a commit of the store"),
+    (STORE_WRITES, "Writes to the store; concurrent writes share a commit"),
     (MAILS, "E-mails, by outcome"),
-    (LOG_LINES, "Lines of the log, by level"),
-    (LOG_LINES_LOST, "Lines of the log that the store could not keep up with, by level"),
-    (REQUESTS, "HTTP requests, by status of the answer"),
-    (TURNED_AWAY, "Connections for which there was no room"),
-    (REQUEST_SECONDS, "Time from the head of a request to the head of its answer"),
+    (LOG_LINES, "Log lines, by level"),
+    (LOG_LINES_LOST, "Log lines lost because the store could not keep up, by level"),
+    (REQUESTS, "HTTP requests, by status of the response"),
+    (TURNED_AWAY, "Connections refused because too many were open"),
+    (REQUEST_SECONDS, "Time from the head of a request to the head of its response"),
     (BUILD, "Version, target and commit of this binary; always 1"),
 ];
 

@@ -107,7 +107,7 @@ pub enum WorkerMessage {
         version: String,
         /// Origin of the request: a login, `command line` or `auto`.
         asked_by: String,
-        /// Set if somebody insists, even if the release is older or was rolled back before. A guard that runs as
+        /// Set if someone insists on the release, even if it is older or was rolled back before. A guard that runs as
         /// another user believes it only if it sees the insistence itself.
         #[serde(default)]
         insists: bool,
@@ -149,7 +149,7 @@ const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlag
 /// Upper bound on the retries to seal memory that the system still uses for a moment.
 const MAX_SEAL_TRIES: u32 = 50;
 
-/// Copies everything from a reader into sealed memory. Reading that waits for no disk and no other process, and its
+/// Copies everything from a reader into sealed memory. Reading it waits for no disk and no other process, and its
 /// content cannot change. A file on a file system of the sender could keep a reader waiting forever.
 pub fn seal(mut from: impl Read) -> io::Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -176,7 +176,7 @@ pub fn seal(mut from: impl Read) -> io::Result<File> {
     Ok(file)
 }
 
-/// Returns true if a file is sealed as [`seal`] does it.
+/// Returns true if a file is sealed as [`seal`] seals it.
 pub fn is_sealed(file: impl AsFd) -> bool {
     fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
 }
@@ -279,7 +279,7 @@ impl GuardChannel {
         }
         let whole = !received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
         let text = text.get(..received.bytes).filter(|_| whole);
-        let text = text.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a message came cut"));
+        let text = text.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a message was truncated"));
         let message = text.and_then(|text| {
             serde_json::from_slice(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
         });

@@ -117,7 +117,7 @@ impl Updates {
         })
     }
 
-    /// Returns the manners towards GitHub, with the current network settings.
+    /// Returns the client policy for GitHub, with the current network settings.
     pub(super) fn manners(&self) -> ClientPolicy {
         ClientPolicy { network: self.settings.get().network.clone(), ..self.manners.clone() }
     }
@@ -139,7 +139,7 @@ impl Updates {
         let last = self.last().await?;
         let now = self.clock.now();
         let token = mark(&settings.update);
-        // A limit applies to one token. One that was recorded by a clock set back since may be a year ahead.
+        // A limit applies to one token. One that was recorded before the clock was set back may be a year ahead.
         if let Some(last) = &last
             && let Some(UpdateObstacle::LimitReached { until }) = &last.obstacle
             && last.token == token
@@ -178,7 +178,9 @@ impl Updates {
         let etag = former.and_then(|former| former.etag.as_deref());
         match (github.releases(etag, now).await?, former) {
             (ReleasesAnswer::Unchanged, Some(former)) => Ok(former.clone()),
-            (ReleasesAnswer::Unchanged, None) => Err(UpdateObstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
+            (ReleasesAnswer::Unchanged, None) => {
+                Err(UpdateObstacle::Failed { detail: "unexpected HTTP 304".to_owned() })
+            }
             (ReleasesAnswer::Releases(releases, etag), _) => {
                 let offer = choose(&releases, config.channel, &running(), TARGET)?;
                 Ok(FoundReleases { offer, etag, basis })
@@ -191,7 +193,7 @@ impl Updates {
         let github = GitHub::new(&self.settings.get().update, &self.manners())?;
         match github.releases(None, self.clock.now()).await? {
             ReleasesAnswer::Releases(releases, _) => named(&releases, version, TARGET),
-            ReleasesAnswer::Unchanged => Err(UpdateObstacle::Failed { detail: "HTTP 304 unasked".to_owned() }),
+            ReleasesAnswer::Unchanged => Err(UpdateObstacle::Failed { detail: "unexpected HTTP 304".to_owned() }),
         }
     }
 
@@ -259,7 +261,7 @@ impl Updates {
     }
 }
 
-/// Returns the obstacle that a missing setting is, if one is missing.
+/// Returns the obstacle for a missing setting, if one is missing.
 fn missing(config: &UpdateConfig) -> Option<UpdateObstacle> {
     match (&config.repository, &config.token) {
         (None, _) => Some(UpdateObstacle::NoRepository),

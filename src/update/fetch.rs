@@ -71,7 +71,7 @@ impl Downloads {
 }
 
 impl Updates {
-    /// Fetches a release. A caller that asks for the release being fetched joins that download, which goes on if its
+    /// Fetches a release. A caller that requests the release being fetched joins that download, which continues if its
     /// callers go away.
     pub async fn fetch(&self, release: Release) -> FetchOutcome {
         let outcome = {

@@ -2,8 +2,8 @@
 //!
 //! The worker could claim such an order by itself, and it is the process that talks to the network. So if the guard
 //! runs as another user, the person who insists holds a lock on a file in the guard's folder, which the worker cannot
-//! reach. The lock exists while the command runs, and no longer. It stays with root: the part of the command that works
-//! as the service's user is another process.
+//! reach. The lock exists only while the command runs. It stays with root: the part of the command that works as the
+//! service's user is another process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -23,11 +23,11 @@ const ORDER_VALIDITY: Duration = Duration::from_mins(30);
 /// Upper bound on the content of the file, in bytes.
 const MAX_LENGTH: u64 = 1024;
 
-/// The release that somebody insists on.
+/// The release that someone insists on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Insistence {
-    /// This very release, even an older one.
+    /// The release of this version, even an older one.
     Version(Version),
     /// The newest release, even if it was rolled back before.
     Newest,
@@ -42,7 +42,7 @@ pub struct Insisting {
 }
 
 impl Insistence {
-    /// Gives the order to the guard whose folder is `state`. Fails with `WouldBlock` if somebody else insists, and with
+    /// Gives the order to the guard whose folder is `state`. Fails with `WouldBlock` if someone else insists, and with
     /// `PermissionDenied` if this user may not.
     pub fn write_order(&self, state: &Path) -> io::Result<Insisting> {
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Insistence {
         // The lock is free, so its holder is gone.
         let Err(TryLockError::WouldBlock) = file.try_lock_shared() else { return None };
         let since = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
-        // The holder may have been suspended by somebody else.
+        // The holder may have been suspended by another process.
         if since.elapsed().is_ok_and(|since| since > ORDER_VALIDITY) {
             return None;
         }

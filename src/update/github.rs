@@ -89,7 +89,7 @@ impl GitHub {
                 return Err(self.refused(head.status, &head.headers, &body, now));
             }
             let releases: Vec<Release> = serde_json::from_slice(&body).map_err(|_| UpdateObstacle::Failed {
-                detail: "HTTP 200 with something that is no list of releases".into(),
+                detail: "HTTP 200 with something that is not a list of releases".into(),
             })?;
             all.extend(releases);
             if page == 1 {
@@ -118,10 +118,10 @@ impl GitHub {
     /// token.
     pub(super) async fn file(&self, address: &str, now: Timestamp) -> Result<Response, UpdateObstacle> {
         let failed = |detail: &str| UpdateObstacle::Failed { detail: detail.to_owned() };
-        let mut address = Url::parse(address).map_err(|_| failed("the address of the file is none"))?;
+        let mut address = Url::parse(address).map_err(|_| failed("the address of the file is not valid"))?;
         for _ in 0..=MAX_REDIRECTS {
             if address.scheme() != self.api.scheme() && address.scheme() != "https" {
-                return Err(failed("a file is to be fetched without TLS"));
+                return Err(failed("the address of the file has no TLS"));
             }
             let mut request = self.client.get(address.clone()).header(header::ACCEPT, "application/octet-stream");
             if address.origin() == self.api.origin() {
@@ -139,7 +139,7 @@ impl GitHub {
             }
             return Err(self.refused(status, answer.headers(), &[], now));
         }
-        Err(failed("a redirect to nowhere"))
+        Err(failed("too many redirects"))
     }
 
     fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> UpdateObstacle {

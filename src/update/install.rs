@@ -1,4 +1,4 @@
-//! The way from a request to the guard: the release, its package, and the handover.
+//! Installation of a release on request: its choice, its download, and the handover to the guard.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::platform::release;
 use crate::store::StoreError;
 use crate::text::message::{Message, asker, logged, msg};
 
-/// Interval of the looks for a patch to install automatically.
+/// Interval of the checks for a patch to install automatically.
 const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// A package on its way from GitHub to the guard.
@@ -34,7 +34,7 @@ pub struct PendingInstall {
     pub after: Option<Timestamp>,
     /// Progress of the installation.
     pub state: PendingInstallState,
-    /// Insistence, even if the release is older than the running one or was rolled back before.
+    /// Set if the release is to be installed even if it is older than the running one or was rolled back before.
     insists: bool,
 }
 
@@ -59,7 +59,7 @@ pub enum Hindrance {
 }
 
 impl Hindrance {
-    /// Returns the message, which names the way out; moments are shown in `zone`.
+    /// Returns the message, which says how to fix the problem; moments are shown in `zone`.
     pub fn message(&self, zone: &TimeZone) -> Message {
         match self {
             Self::Guard(reason) => reason.into(),
@@ -98,7 +98,7 @@ impl Installer {
         self.errand.borrow().clone().filter(|errand| known.attempt.is_none() && errand.after == last)
     }
 
-    /// Begins to install a release. The installation goes on if its caller goes away, and a caller that asks for a
+    /// Begins to install a release. The installation continues if its caller goes away, and a caller that requests a
     /// release on its way joins it. The result is seen in [`Installer::pending`] and [`GuardLink::status`].
     pub async fn begin(&self, wanted: &str, asked_by: &str) -> Result<(), Hindrance> {
         if let Some(reason) = self.guard.status().borrow().against(wanted) {
@@ -151,7 +151,7 @@ impl Installer {
         release.cloned().ok_or_else(not_offered)
     }
 
-    /// Accepts an installation; returns false if this very release is on its way already.
+    /// Accepts an installation; returns false if this release is already on its way.
     fn accept(&self, version: &Version, asked_by: &str, insists: bool) -> Result<bool, UpdateObstacle> {
         let known = self.guard.status().borrow().clone();
         let attempted = known.attempt.as_ref().and_then(|attempt| attempt.to.parse::<Version>().ok());
@@ -246,7 +246,7 @@ impl Installer {
     }
 
     /// Installs the available security patch, if `update.auto` allows it and its window of the day is open. A patch
-    /// that failed is not tried again: a person looks at it first.
+    /// that failed is not tried again: an operator has to look at it first.
     pub async fn patch(&self) {
         let settings = self.settings.get();
         let now = self.updates.clock.now().to_zoned(settings.hipay.time_zone.clone());

@@ -24,7 +24,7 @@ pub enum UpdateObstacle {
         /// Name of the repository.
         repository: String,
     },
-    /// Refusal by a rule of GitHub's own.
+    /// Refusal by one of GitHub's own rules.
     Forbidden {
         /// Name of the repository.
         repository: String,
@@ -121,7 +121,7 @@ impl UpdateObstacle {
         self.into()
     }
 
-    /// Returns the message, which names the way out; moments are shown in `zone`.
+    /// Returns the message, which says how to fix the problem; moments are shown in `zone`.
     pub fn message(&self, zone: &TimeZone) -> Message {
         match self {
             Self::NoRepository => msg!("update-cannot-no-repository"),

@@ -1,5 +1,5 @@
-//! Disk space reserved for a rollback: a release on trial that fills the disk cannot keep the previous one from coming
-//! back and going on.
+//! Disk space reserved for a rollback: a release on trial that fills the disk cannot keep the previous one from being
+//! restored and continuing.
 
 use std::fs::{self, File};
 use std::io;

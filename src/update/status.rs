@@ -72,7 +72,7 @@ impl UpdateStatus {
     /// Returns the reason why this version is not to be installed from here; `None` if it can be tried.
     pub fn against(&self, version: &str) -> Option<UpdateReason> {
         let tried = |past: &PastUpdate| past.outcome == UpdateOutcome::RolledBack && past.to == version;
-        let sentence = "this very release was tried and rolled back before; wait for the next one";
+        let sentence = "this release was tried and rolled back before; wait for the next one";
         let again = || UpdateReason::new("rolled_back_before", sentence);
         self.impossible.clone().or_else(|| self.past.iter().any(tried).then(again))
     }

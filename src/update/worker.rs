@@ -37,7 +37,7 @@ pub enum AttachError {
     #[error("--worker-of is for the guard alone; run `cashout serve` without it")]
     NoGuard,
     /// Error of the machine.
-    #[error("the guard cannot be heard: {0}")]
+    #[error("the guard cannot be reached: {0}")]
     Machine(#[from] io::Error),
 }
 
@@ -73,8 +73,8 @@ struct Configured {
 }
 
 impl Guarded {
-    /// Makes this process the worker of the process `guard`, and takes what the guard hands over. Must be called before
-    /// anything else: from then on this process ends with its guard. Blocks.
+    /// Makes this process the worker of the process `guard`, and receives what the guard hands over. Must be called
+    /// before anything else: from then on this process ends with its guard. Blocks.
     pub fn attach(guard: u32) -> Result<Self, AttachError> {
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
         // The guard may have ended before the kernel knew of our request.
@@ -103,7 +103,7 @@ impl Guarded {
         }
         config::hand_over(handed_over);
         let listener = TcpListener::from(listener);
-        // Fails if the descriptor is no such socket, before anything relies on it.
+        // Fails if the descriptor is not such a socket, before anything relies on it.
         listener.local_addr()?;
         Ok(Self { listener, voice: Voice::new(channel), trial, known, keeps_settings })
     }

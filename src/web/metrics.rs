@@ -33,7 +33,7 @@ use crate::store::{StoreError, StoreReader, View};
 use crate::text::message::{logged, msg};
 use crate::trouble;
 
-/// Latch that logs only once per process that the metrics are shown to no one.
+/// Latch for the warning that the metrics are not available, which is logged once per process.
 static CLOSED: Once = Once::new();
 
 /// Serves the metrics to callers that present the token.

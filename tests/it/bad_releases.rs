@@ -111,7 +111,7 @@ async fn a_release_that_hangs_before_it_is_ready_is_rolled_back_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_that_never_answers_its_guard_is_rolled_back() {
     let known_after = Duration::from_secs(10);
-    let bad = Bad::new("never answers", "did not say within 10 seconds how it is");
+    let bad = Bad::new("never answers", "did not report its health within 10 seconds");
     Bad { known_after, ..bad }.is_rolled_back().await;
 }
 
@@ -140,7 +140,7 @@ async fn a_release_that_says_that_it_reads_no_such_store_is_not_even_tried() {
     let service = installation.serve().await;
     let bad = signed(NEW, Some("reads no store of today"));
     for _ in 0..2 {
-        installation.install(NEW, &bad).await.ends(1).says("1.1.0 does not read the store as it is now");
+        installation.install(NEW, &bad).await.ends(1).says("1.1.0 cannot read the store as it is now");
         installation.is_unchanged();
     }
     assert_eq!(installation.outcomes(), ["refused", "refused"]);
@@ -154,7 +154,7 @@ async fn a_release_that_fills_the_disk_is_rolled_back_and_the_old_one_goes_on_wi
     // The guard's journal, the store and its copies are on this disk.
     let Some(_disk) = Mounted::small_disk(&installation.world.data(), 64) else { return };
     installation.serving = ["--trial-seconds", "30"].map(str::to_owned).to_vec();
-    let bad = Bad::new("fills the disk", "the new release is not well: the disk is full: there is no room left in");
+    let bad = Bad::new("fills the disk", "the new release is not healthy: the disk is full: there is no room left in");
     let seen = bad.is_rolled_back_in(&mut installation).await;
     assert!(seen.by.contains_key(NEW), "the new release acknowledged nothing: {:?}", seen.by);
     assert!(installation.world.data().join("filler").exists());

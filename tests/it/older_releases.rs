@@ -46,7 +46,7 @@ async fn a_release_that_was_rolled_back_is_tried_again_only_where_somebody_insis
     let insisting = [&update[..], &["--insist"]].concat();
     installation.told(&insisting).await.ends(0).says("updated from 1.0.0 to 0.9.0");
     assert_eq!(installation.version(&service).await, "0.9.0");
-    installation.told(&insisting).await.ends(1).says("this very release runs already");
+    installation.told(&insisting).await.ends(1).says("this release is already running");
     installation.is_tidy();
     service.stop().await;
 }

@@ -224,7 +224,7 @@ async fn a_remote_in_trouble_is_told_and_what_was_found_before_stays_known() {
     let cases = [
         (FaultKind::ServerError, "(HTTP 500): try again later"),
         (FaultKind::HtmlPage(502), "(HTTP 502)"),
-        (FaultKind::HtmlPage(200), "no list of releases"),
+        (FaultKind::HtmlPage(200), "not a list of releases"),
         (FaultKind::Reset, "GitHub cannot be reached"),
         (FaultKind::Hang, "GitHub cannot be reached ("),
         (FaultKind::TruncatedBody, "GitHub cannot be reached"),

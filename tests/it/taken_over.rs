@@ -142,7 +142,7 @@ async fn nothing_that_a_worker_says_ends_its_guard() {
 async fn a_worker_that_talks_without_end_is_killed() {
     let Some((here, mut service)) = served().await else { return };
     here.is_taken_over(&mut service, "says_without_end").await;
-    service.running.says("says more than it has a reason to").await;
+    service.running.says("sends too many messages").await;
     here.goes_on(&mut service).await;
     service.stop().await;
 }
@@ -190,7 +190,7 @@ async fn text_that_is_no_configuration_replaces_no_settings() {
     let deed = here.is_taken_over(&mut service, "rubbish_for_settings").await;
     let told: Vec<Value> = serde_json::from_str(&deed).unwrap();
     assert_eq!(told.len(), 11, "{deed}");
-    assert!(deed.contains("these settings are changed alone"), "{deed}");
+    assert!(deed.contains("only these settings can be changed"), "{deed}");
     assert!(told.iter().all(|one| one["refused"].is_string()), "{deed}");
     assert!(fs::read(&path).unwrap() == before);
     here.goes_on(&mut service).await;
@@ -229,7 +229,7 @@ async fn a_link_in_a_folder_of_the_workers_leads_root_nowhere() {
     assert!(fs::read_to_string(&settings).unwrap().contains("email.logger.alert.level: 500"));
 
     let deed = here.is_taken_over(&mut service, "bends_the_settings").await;
-    assert!(deed.contains("not the guard's to write"), "{deed}");
+    assert!(deed.contains("the guard does not write this settings file"), "{deed}");
     here.is_unchanged();
     here.goes_on(&mut service).await;
     service.stop().await;
@@ -276,7 +276,7 @@ async fn only_root_insists_on_an_older_release() {
     as_service.args([&format!("--reuid={SERVICE}"), &format!("--regid={SERVICE}"), "--clear-groups"]);
     as_service.arg(installation.program()).args(&insisting[..4]).arg("--config");
     as_service.arg(installation.configuration.as_ref().unwrap()).arg("--data").arg(installation.world.data());
-    crate::running::told(as_service).await.ends(1).says("for root").says("app:update with --insist");
+    crate::running::told(as_service).await.ends(1).says("run app:update --insist as root");
     assert_eq!(installation.version(&service).await, OLD);
 
     // Root requests it, with the very same release.

@@ -106,7 +106,7 @@ async fn what_is_not_what_it_is_said_to_be_is_refused_before_anything_runs() {
         (package(&good, &name(NEW), "stranger.key"), NEW, "is not signed by a key that this release trusts"),
         (package(&good, &name("1.0.5"), "test.key"), NEW, "is not signed by a key that this release trusts"),
         (package(&good, &name("0.9.0"), "test.key"), "0.9.0", "0.9.0 is not newer than 1.0.0"),
-        (package(&good, &name("1.2.0"), "test.key"), "1.2.0", "is for 1.2.0 and holds 1.1.0"),
+        (package(&good, &name("1.2.0"), "test.key"), "1.2.0", "is for 1.2.0 but contains 1.1.0"),
         (package(b"#!/bin/false", &name(NEW), "test.key"), NEW, "it is not used"),
     ];
     let count = cases.len();

@@ -67,7 +67,7 @@ async fn a_disk_that_fills_up_in_the_middle_is_told_and_afterwards_it_goes_throu
         limit(&guard, &room);
         let told = installation.told(&["app:update"]).await;
         let folder = installation.folder.path().join("bin").display().to_string();
-        let why = format!("no update to 1.1.0: there is no room in {folder}; make some, and update again");
+        let why = format!("no update to 1.1.0: there is no space left in {folder}; free some, and update again");
         nothing_changed(&installation, &service, &told, &why).await;
     }
     assert_eq!(installation.outcomes(), ["refused", "refused"]);
@@ -94,14 +94,14 @@ async fn a_disk_without_room_for_a_copy_of_the_store_or_for_the_journal_is_told(
     for left in [0, 256 * 1024] {
         let filler = own.filled_but(left);
         let told = installation.install(NEW, &package).await;
-        let why = format!("there is no room in {}; make some, and update again", guard.display());
+        let why = format!("there is no space left in {}; free some, and update again", guard.display());
         nothing_changed(&installation, &service, &told, &why).await;
         installation.told(&["app:update", "--history"]).await.ends(0).says(&why);
         fs::remove_file(filler).unwrap();
     }
     let filler = data.filled_but(12 * 1024 * 1024);
     let told = installation.install(NEW, &package).await;
-    nothing_changed(&installation, &service, &told, "no copy of the store could be made: ").await;
+    nothing_changed(&installation, &service, &told, "the store could not be copied: ").await;
     told.says("No space left on device");
     fs::remove_file(filler).unwrap();
 
@@ -159,7 +159,7 @@ async fn a_folder_of_a_read_only_image_is_told() {
     image.read_only();
     let service = installation.serve().await;
     let told = installation.install(NEW, &signed(NEW, None)).await;
-    let why = format!("{} is read-only: this installation is managed by an image; update that", bin.display());
+    let why = format!("{} is read-only, so this installation is managed by an image; update that", bin.display());
     nothing_changed(&installation, &service, &told, &why).await;
     service.stop().await;
 }
@@ -170,7 +170,7 @@ async fn a_binary_on_another_file_system_than_its_folder_is_told() {
     let Some(_mounted) = Mounted::by_itself(&installation.program()) else { return };
     let service = installation.serve().await;
     let told = installation.install(NEW, &signed(NEW, None)).await;
-    nothing_changed(&installation, &service, &told, "is mounted by itself and cannot be exchanged").await;
+    nothing_changed(&installation, &service, &told, "is mounted by itself and cannot be replaced").await;
     assert!(!installation.folder.path().join("bin/cashout.prev").exists(), "it was found out too late");
     service.stop().await;
 }

@@ -36,11 +36,11 @@ pub(super) enum Package {
 pub(super) struct Wish {
     pub(super) package: Package,
     pub(super) asked_by: String,
-    /// Insistence, even if the release is older or was rolled back before.
+    /// Set if the release is to be installed even if it is older or was rolled back before.
     pub(super) insists: bool,
 }
 
-/// The reason why a procedure does not go on.
+/// The reason why a procedure stops.
 pub(super) enum Halt {
     /// Failure of the procedure, with its reason.
     Failed(UpdateReason),
@@ -83,7 +83,7 @@ impl Guard {
         }
     }
 
-    /// Ends an attempt that has changed nothing, and lets everything go on as before.
+    /// Ends an attempt that has changed nothing, and resumes normal operation.
     fn give_up(&mut self, mut journal: Journal, halt: Halt) {
         let (outcome, reason) = match halt {
             Halt::Failed(reason) => (UpdateOutcome::Refused, reason),
@@ -99,14 +99,14 @@ impl Guard {
             (self.plan.say)(&format!("the history of updates cannot be written: {error}"));
             self.unwritten = Some(journal.past(outcome));
             if let Err(error) = self.place.forget() {
-                (self.plan.say)(&format!("what is left of the update cannot be removed: {error}"));
+                (self.plan.say)(&format!("the remaining files of the update cannot be removed: {error}"));
             }
         }
         self.notify_worker(&GuardMessage::Undrain);
         self.notify_worker(&GuardMessage::Known { known: self.known() });
     }
 
-    /// Takes the steps that change nothing.
+    /// Runs the steps that change nothing.
     fn prepare(&mut self, journal: &mut Journal, wish: Wish) -> Result<(), Halt> {
         if let Some(reason) = &self.impossible {
             return Err(reason.clone().into());
@@ -116,7 +116,7 @@ impl Guard {
         let goes_back = matches!(wish.package, Package::Previous);
         let insists = wish.insists && self.is_forced(&wish.package);
         if goes_back && !insists {
-            let sentence = "going back is for root, who runs app:update --rollback: the guard sees no such command";
+            let sentence = "to go back to the previous release, run app:update --rollback as root";
             return Err(UpdateReason::new("return_of_root", sentence).into());
         }
         match wish.package {
@@ -127,7 +127,7 @@ impl Guard {
             Package::Previous => journal.new.digest = self.place.take_previous()?,
         }
         if !insists && self.was_rolled_back(&journal.new.digest)? {
-            let sentence = "this very release was tried and rolled back before; wait for the next one";
+            let sentence = "this release was tried and rolled back before; wait for the next one";
             return Err(UpdateReason::new("rolled_back_before", sentence).into());
         }
         self.step(journal, UpdateStep::Preflight)?;
@@ -135,9 +135,9 @@ impl Guard {
         journal.new.version = self.preflight(said)?;
         if journal.new.digest == journal.old.digest {
             let reason = if goes_back {
-                UpdateReason::new("same", "there is no other release before this one to go back to")
+                UpdateReason::new("same", "there is no other previous release to go back to")
             } else {
-                UpdateReason::new("runs_already", "this very release runs already")
+                UpdateReason::new("runs_already", "this release is already running")
             };
             return Err(reason.into());
         }
@@ -145,21 +145,23 @@ impl Guard {
         self.step(journal, UpdateStep::BackUp)?;
         self.place.reserve().map_err(|error| refused_in(&self.plan.state, &error))?;
         self.notify_worker(&GuardMessage::BackUp);
-        let late = UpdateReason::new("backup_late", "the copy of the store took longer than 15 minutes");
+        let sentence = "the copy of the store took longer than 15 minutes; update again when the machine is less busy";
+        let late = UpdateReason::new("backup_late", sentence);
         self.answer(BACK_UP_TIMEOUT, late, |said| {
             let WorkerMessage::BackedUp { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
-            let sentence = format!("no copy of the store could be made: {problem}");
+            let sentence = format!("the store could not be copied: {problem}");
             Some(Err(UpdateReason::new("backup", sentence).with("problem", problem)))
         })?;
 
         self.step(journal, UpdateStep::Drain)?;
         self.notify_worker(&GuardMessage::Drain);
-        let late = UpdateReason::new("drain_late", "what is in hand did not come to a safe point within two minutes");
+        let sentence = "the work in progress did not reach a safe point within two minutes; update again later";
+        let late = UpdateReason::new("drain_late", sentence);
         self.answer(DRAIN_TIMEOUT, late, |said| {
             let WorkerMessage::Drained { problem } = said else { return None };
             let Some(problem) = problem else { return Some(Ok(())) };
-            let sentence = format!("what is in hand does not come to a safe point: {problem}; update again later");
+            let sentence = format!("the work in progress did not reach a safe point: {problem}; update again later");
             Some(Err(UpdateReason::new("drain", sentence).with("problem", problem)))
         })
     }
@@ -245,11 +247,11 @@ impl Guard {
         }
     }
 
-    /// Returns true if somebody who may insists on this package: the owner of this installation, if the guard runs as
-    /// that user, or root through the guard's folder. The worker alone may not.
+    /// Returns true if a user who has the right insists on this package: the owner of this installation, if the guard
+    /// runs as that user, or root through the guard's folder. The worker itself has no such right.
     fn is_forced(&self, package: &Package) -> bool {
         if self.plan.user.is_none() {
-            // The worker runs as the same user, and could do all that the guard can.
+            // The worker runs as the same user, and can do everything that the guard can.
             return true;
         }
         match (Insistence::of(&self.plan.state), package) {
@@ -269,24 +271,24 @@ impl Guard {
 }
 
 /// Parses the version, and checks that it is newer than the running release unless `insists` is set. `says_so` is set
-/// if the worker reports that somebody insists.
+/// if the worker reports that someone insists.
 fn newer(version: &str, insists: bool, says_so: bool) -> Result<Version, UpdateReason> {
     let wanted = Version::parse(version)
-        .map_err(|_| UpdateReason::new("no_version", "the package is for something that is no version"))?;
+        .map_err(|_| UpdateReason::new("no_version", "the package is for something that is not a version"))?;
     let running = running();
     if wanted > running || insists {
         return Ok(wanted);
     }
     if says_so {
         let sentence = format!(
-            "{version} is not newer than {running}, which runs; insisting on it is for root, who runs app:update with \
-             --insist: the guard sees no such command"
+            "{version} is not newer than {running}, which is running; to install it anyway, run app:update --insist as \
+             root"
         );
         let reason = UpdateReason::new("insisting_of_root", sentence).with("version", version);
         return Err(reason.with("running", running));
     }
     let sentence = format!(
-        "{version} is not newer than {running}, which runs; to install it all the same, use app:update with --insist"
+        "{version} is not newer than {running}, which is running; to install it anyway, use app:update with --insist"
     );
     Err(UpdateReason::new("not_newer", sentence).with("version", version).with("running", running))
 }

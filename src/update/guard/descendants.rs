@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, wai
 use super::Guard;
 use super::send_signal::send_signal;
 
-/// Number of looks for remaining processes, and the time between two.
+/// Upper bound on the checks for remaining processes, and the interval between two.
 const MAX_CHECKS: u32 = 200;
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -40,6 +40,6 @@ impl Guard {
             }
             std::thread::park_timeout(CHECK_INTERVAL);
         }
-        (self.plan.say)("something that a worker has started does not end; stop the service and start it again");
+        (self.plan.say)("a process that a worker started does not end; stop the service and start it again");
     }
 }

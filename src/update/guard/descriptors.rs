@@ -1,16 +1,16 @@
-//! The closing of what a worker has handed over. The system may wait in it for as long as the worker likes (a lingering
+//! Closing of files that a worker has handed over. A close can block for as long as the worker likes (a lingering
 //! socket, a file system of the worker), and a guard must not wait.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Upper bound on the concurrent closings.
+/// Upper bound on concurrent closings.
 const MAX_CLOSING: usize = 16;
 
 static CLOSING: AtomicUsize = AtomicUsize::new(0);
 
-/// Closes something in a thread of its own. Returns false if too much is being closed already or if there is no thread:
-/// it stays open then, and the worker that hands over such things has to be killed.
+/// Closes `thing` in a separate thread. Returns false if too many closings are under way or if no thread can be
+/// started: `thing` then stays open, and the worker that handed it over has to be killed.
 pub(super) fn close_apart(thing: impl Send + 'static) -> bool {
     if CLOSING.fetch_add(1, Ordering::Relaxed) >= MAX_CLOSING {
         CLOSING.fetch_sub(1, Ordering::Relaxed);

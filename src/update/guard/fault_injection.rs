@@ -1,4 +1,4 @@
-//! The end of the guard in the middle of its file operations, for tests. A debug build that finds its version and a
+//! Faults in the middle of the guard's file operations, for tests. A debug build that finds its version and a
 //! number in the file `dies-at` of the guard's folder dies before or after the operation of that number. A release
 //! build contains none of it.
 

@@ -29,7 +29,7 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Takes over from the guard that this process was before. To be called only if the command line names one.
+    /// Takes over from the guard that ran in this process before. Must be called only with `--taking-over`.
     pub fn take() -> io::Result<Self> {
         let channel = GuardChannel::of(io::stdin().as_fd().try_clone_to_owned()?);
         let received = channel.receive::<HandoverMessage>()?;

@@ -122,8 +122,8 @@ impl Place {
         self.rename(&self.candidate(), &self.program)
     }
 
-    /// Replaces the active binary by the previous one. The file itself is moved, not copied: that takes no space, of
-    /// which there may be none left.
+    /// Replaces the active binary by the previous one. The file itself is moved, not copied: that takes no space, and
+    /// there may be none left.
     pub(super) fn put_previous_back(&self) -> io::Result<()> {
         self.rename(&self.previous(), &self.program)
     }

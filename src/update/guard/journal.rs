@@ -128,8 +128,8 @@ impl Place {
         })
     }
 
-    /// Puts a journal that cannot be read aside, and returns the error. Such a journal is of no use, and must not keep
-    /// the service from starting. A binary is complete at every instant, whichever it is.
+    /// Sets an unreadable journal aside, and returns the error. Such a journal is of no use, and must not keep the
+    /// service from starting. The binary in place is complete in any case.
     pub(super) fn set_unreadable_journal_aside(&self) -> io::Result<Option<io::Error>> {
         let Err(error) = self.journal() else { return Ok(None) };
         if error.kind() != io::ErrorKind::InvalidData {
@@ -166,7 +166,7 @@ impl Place {
     }
 
     /// Shortens a long history to the latest attempts. Attempts that have changed nothing go first: a worker can cause
-    /// any number of refusals, and they must not displace an attempt that was rolled back.
+    /// any number of refusals, and these must not displace an attempt that was rolled back.
     fn shorten_history(&self) -> io::Result<()> {
         let mut history = self.history()?;
         if history.len() <= MAX_PAST {

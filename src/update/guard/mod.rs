@@ -64,7 +64,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Upper bound on the connections that wait for a worker; the system may allow fewer.
 const BACKLOG: i32 = 4_096;
 
-/// Time of service after which a worker has not failed at once, so that the next wait starts from zero.
+/// Time of service after which a worker counts as stable, so that the next wait starts from zero.
 const STABLE_AFTER: Duration = Duration::from_mins(1);
 
 /// The inputs of a guard.
@@ -96,7 +96,7 @@ pub struct Plan {
     pub say: fn(&str),
 }
 
-/// Checks that a guard could start here, by its first steps in a folder that does not matter.
+/// Checks that a guard could start here, by doing its first steps in a scratch folder.
 pub fn rehearse(state: &Path) -> io::Result<()> {
     let place = Place::new(state.join("cashout"), state.to_owned());
     let _signals = GuardSignals::new()?;
@@ -169,8 +169,8 @@ impl Guard {
     }
 
     /// Finishes what the previous guard has left, starts the worker and keeps one running, until a stop is requested,
-    /// until the first run has written the settings, or until the first worker ends before it was ready: its failure is
-    /// then for a person to fix. Returns the end of the last worker.
+    /// until the first run has written the settings, or until the first worker ends before it was ready: an
+    /// administrator then has to fix its failure. Returns the end of the last worker.
     pub fn run(mut self, handover: Option<Handover>) -> io::Result<WorkerEnd> {
         let mut was_ready = handover.is_some();
         self.resume(handover)?;
@@ -229,7 +229,7 @@ impl Guard {
                         }
                         wait = longer(wait);
                         let seconds = wait.as_secs();
-                        (self.plan.say)(&format!("no worker can be started ({error}); tried again in {seconds} s"));
+                        (self.plan.say)(&format!("no worker can be started ({error}); next attempt in {seconds} s"));
                         start_at = Instant::now().checked_add(wait);
                     }
                 }
@@ -237,7 +237,7 @@ impl Guard {
         }
     }
 
-    /// Continues where the previous process has stopped.
+    /// Continues where the previous process stopped.
     fn resume(&mut self, handover: Option<Handover>) -> io::Result<()> {
         if release::keys().is_empty() {
             let sentence = "this build has no key to check a release with; install releases by hand";
@@ -246,7 +246,7 @@ impl Guard {
             self.impossible = Some(self.place.refuse(&error));
         }
         if let Some(error) = self.place.set_unreadable_journal_aside()? {
-            (self.plan.say)(&format!("{error}; it is put aside, and what runs now goes on"));
+            (self.plan.say)(&format!("{error}; it is set aside, and the installed release continues"));
         }
         if let Some(handover) = handover {
             self.worker = handover.worker(self.plan.user)?;
@@ -269,7 +269,7 @@ impl Guard {
 
     /// Starts a worker; on trial it changes nothing outside.
     fn start(&mut self, trial: bool) -> io::Result<()> {
-        // A worker has stopped the shared socket from listening, or has even made something else of it.
+        // A hostile worker can make the shared socket stop listening, or even make it unusable.
         if !socket_acceptconn(&self.plan.listener)? && listen(&self.plan.listener, BACKLOG).is_err() {
             self.plan.listener = TcpListener::bind(self.plan.listener.local_addr()?)?;
         }
@@ -284,7 +284,7 @@ impl Guard {
             (self.known(), self.plan.settings_file.as_ref().is_some_and(SettingsFile::is_ours));
         if let Err(error) = worker.send(&GuardMessage::Start { trial, known, credentials, keeps_settings }, &files) {
             // Its end is handled like any other.
-            (self.plan.say)(&format!("the worker cannot be told to start: {error}"));
+            (self.plan.say)(&format!("the worker cannot be sent its start message: {error}"));
             worker.kill();
         }
         self.worker = Some(worker);
@@ -307,12 +307,12 @@ impl Guard {
         let settings = self.plan.settings_file.as_ref().filter(|settings| settings.is_ours());
         let replaced = match settings {
             Some(settings) if is_sealed(text) => settings.replace(text, self.plan.setting_up),
-            Some(_) => Err(NotReplaced::Refused("the settings could still change".to_owned())),
-            None => Err(NotReplaced::Refused("the settings are not the guard's to write".to_owned())),
+            Some(_) => Err(NotReplaced::Refused("the settings could still be changed".to_owned())),
+            None => Err(NotReplaced::Refused("the guard does not write this settings file".to_owned())),
         };
         let (problem, refused) = match replaced {
             Ok(()) => (None, None),
-            // A worker of an earlier release reads the number alone.
+            // A worker of an earlier release reads only the number.
             Err(NotReplaced::Refused(sentence)) => (Some(Errno::INVAL.raw_os_error()), Some(sentence)),
             Err(NotReplaced::Machine(error)) => (Some(error.raw_os_error().unwrap_or(Errno::IO.raw_os_error())), None),
         };
@@ -373,7 +373,7 @@ impl Guard {
         }
     }
 
-    /// Sleeps until a source can be read, until `due`, or until the next look.
+    /// Sleeps until a source can be read, until `due`, or until the next notification to the service manager.
     fn wait(&self, due: Option<Instant>) -> io::Result<()> {
         let mut waited = self.manager.time_to_next();
         if let Some(due) = due {

@@ -23,7 +23,7 @@ use crate::update::status::UpdateReason;
 /// Time limit of the candidate for each request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Interval of the looks for its answer.
+/// Interval of the checks whether it has ended.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Upper bound on its answer, in bytes.
@@ -53,7 +53,7 @@ impl Place {
             digest_at(&self.candidate())
         };
         let digest = existing(taken()).map_err(|error| self.refuse(&error))?.flatten();
-        digest.ok_or_else(|| UpdateReason::new("no_previous", "there is no release before this one to go back to"))
+        digest.ok_or_else(|| UpdateReason::new("no_previous", "there is no previous release to go back to"))
     }
 }
 
@@ -63,10 +63,10 @@ impl Guard {
     pub(super) fn preflight(&mut self, wanted: Option<&str>) -> Result<String, Halt> {
         let said = self.run_candidate(&["version", "--json"], &[0])?;
         let unreadable =
-            |_| UpdateReason::new("says_nothing", "the new release does not say what it is; it is not used");
+            |_| UpdateReason::new("says_nothing", "the new release does not identify itself; it is not used");
         let identity: Identity = serde_json::from_str(&said).map_err(unreadable)?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != identity.version) {
-            let sentence = format!("the package is for {wanted} and holds {}; it is not used", identity.version);
+            let sentence = format!("the package is for {wanted} but contains {}; it is not used", identity.version);
             let reason = UpdateReason::new("other_content", sentence).with("wanted", wanted);
             return Err(reason.with("version", identity.version).into());
         }
@@ -77,16 +77,16 @@ impl Guard {
         }
         let [oldest, latest] = identity.store.reads;
         if !(oldest..=latest).contains(&store::format()) {
-            let sentence = format!("{} does not read the store as it is now", identity.version);
+            let sentence = format!("{} cannot read the store as it is now", identity.version);
             return Err(UpdateReason::new("store_format", sentence).with("version", identity.version).into());
         }
         let [config, data] = self.plan.settings.clone().map(|path| path.display().to_string());
-        // Code 1: there is something to look at, which was so before.
+        // Code 1 reports problems, which the installation had before the update.
         self.run_candidate(&["check", "--offline", "--config", &config, "--data", &data], &[0, 1])?;
         let scratch = self.place.stage().join("scratch");
         DirBuilder::new().mode(0o700).create(&scratch)?;
         if let Some(user) = self.plan.user {
-            // The folder stays ours, so that we can remove it: a guard that is root may lack the rights of root.
+            // The folder stays ours, so that we can remove it: a guard that is root may lack root's capabilities.
             chown(&scratch, None, Some(user.group))?;
             fs::set_permissions(&scratch, Permissions::from_mode(0o770))?;
         }
@@ -99,7 +99,7 @@ impl Guard {
     fn run_candidate(&mut self, arguments: &[&str], good: &[i32]) -> Result<String, Halt> {
         let what = arguments.first().copied().unwrap_or_default().to_owned();
         let failed = |how: String| {
-            let sentence = format!("the new release was asked for `{what}` and {how}; it is not used");
+            let sentence = format!("the new release was run with `{what}` and {how}; it is not used");
             Halt::from(UpdateReason::new("preflight", sentence).with("command", what.clone()).with("how", how))
         };
         let (mut ours, theirs) = io::pipe()?;
@@ -130,7 +130,7 @@ impl Guard {
         };
         let mut said = Vec::new();
         rustix::io::ioctl_fionbio(&ours, true).map_err(io::Error::from)?;
-        // The process has ended, so its output is complete. A process that it has left may hold the other end.
+        // The process has ended, so its output is complete. A process that it started may still hold the other end.
         let _ = (&mut ours).take(MAX_LENGTH).read_to_end(&mut said);
         let said = String::from_utf8_lossy(&said).into_owned();
         if status.code().is_some_and(|code| good.contains(&code)) {

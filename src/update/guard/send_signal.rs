@@ -19,12 +19,12 @@ pub(super) fn send_signal(process: Pid, signal: Signal, user: Option<User>) -> R
 }
 
 /// Runs `act` with the effective user `user`. The real and the saved user stay ours, so that no other user may signal
-/// or trace this process meanwhile. Only this thread changes, and the guard works in this one alone.
+/// or trace this process meanwhile. Only this thread changes, and the guard does all its work in it.
 fn as_user(user: User, act: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
     set_thread_res_uid(None, Uid::from_raw(user.id), None)?;
     let done = act();
     if set_thread_res_uid(None, getuid(), None).is_err() {
-        // A guard that stays another user cannot go on with anything.
+        // A guard that stays another user cannot continue.
         std::process::exit(EXIT_NOT_OURSELVES);
     }
     done

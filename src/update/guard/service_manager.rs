@@ -11,10 +11,10 @@ const START_EXTENSION_INTERVAL: Duration = Duration::from_secs(10);
 /// Upper bound on the duration of a start; enough to open a store with years of data.
 const START_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Upper bound on the wait for the next look, if nothing else is due.
+/// Upper bound on the wait for the next event, if nothing else is due.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The service manager, and what it was last sent.
+/// The service manager, and the notifications that it was sent.
 pub(super) struct Manager {
     watchdog: Option<Duration>,
     fed_at: Option<Instant>,

@@ -20,7 +20,7 @@ use crate::update::channel::Contents;
 /// Upper bound on the links on the way to a file; the system has the same.
 const MAX_LINKS: u32 = 40;
 
-/// The settings' file of a worker that runs as another user.
+/// The settings file of a worker that runs as another user.
 #[derive(Debug)]
 pub struct SettingsFile {
     /// Path of the file, as it was given.
@@ -99,7 +99,7 @@ impl SettingsFile {
         self.is_ours && self.folder.is_some()
     }
 
-    /// Returns the file as it stands; `None` if there is none. Waits for no other process.
+    /// Returns the present file; `None` if there is none. Waits for no other process.
     pub fn file(&self) -> io::Result<Option<File>> {
         let Some(folder) = &self.folder else { return Ok(None) };
         // If the file is a pipe, this must not wait for a process that writes to it.
@@ -123,7 +123,7 @@ impl SettingsFile {
             let before = self.file()?.map(|file| read_text(&file)).transpose()?.unwrap_or_default();
             if !changes_nothing_else(&before, &text) {
                 let changeable = CHANGEABLE.join(", ");
-                let sentence = format!("from the dashboard these settings are changed alone: {changeable}");
+                let sentence = format!("only these settings can be changed from the dashboard: {changeable}");
                 return Err(NotReplaced::Refused(sentence));
             }
         }
@@ -136,9 +136,9 @@ fn read_text(file: &File) -> io::Result<String> {
     let mut bytes = Vec::new();
     Contents::of(file).take(MAX_FILE_SIZE.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_SIZE) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "settings are no longer than 1 MiB"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the settings are longer than 1 MiB"));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "settings are text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the settings are not UTF-8 text"))
 }
 
 /// Creates a folder that the worker can read.
@@ -154,7 +154,7 @@ fn root() -> io::Result<OwnedFd> {
     Ok(open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Returns the names on the way, without those that lead nowhere.
+/// Returns the names in a path, without the root and `.`.
 fn steps(path: &Path) -> VecDeque<OsString> {
     let names = path.components().filter_map(|step| match step {
         Component::Normal(name) => Some(name.to_owned()),

@@ -1,4 +1,4 @@
-//! The exchange of two binaries, its reversal, and the work that a starting guard finds to finish.
+//! The exchange of two binaries, its reversal, and the recovery at the start of a guard.
 //!
 //! Nothing is inferred from the journal alone: the digests show what is really there.
 
@@ -15,14 +15,14 @@ const MAX_TRIES: u32 = 2;
 /// back.
 const MAX_STARTS: u32 = 2;
 
-/// The action with which a starting guard goes on.
+/// The next action of a starting guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resume {
     /// Normal work: no update is under way.
     Work,
     /// Trial of the binary that is in place.
     Trial(Box<Journal>),
-    /// Takeover by the binary in place, which is not the one that runs.
+    /// Takeover by the binary in place, which is not the running one.
     Exec,
 }
 
@@ -45,8 +45,7 @@ impl Place {
             let previous = self.previous();
             if digest_at(&previous)?.as_ref() != Some(&journal.old.digest) {
                 let (previous, old) = (previous.display(), &journal.old.version);
-                let sentence =
-                    format!("{previous} is not the release {old} that is to be put back; install it by hand");
+                let sentence = format!("{previous} is not release {old}, which is to be restored; install it by hand");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
             }
             self.put_previous_back()?;
@@ -84,16 +83,17 @@ impl Place {
         let there = digest_at(&self.program)?;
         if there.as_ref() != Some(&journal.new.digest) {
             let when = if there.as_ref() == Some(&journal.old.digest) {
-                "before the new release was in its place"
+                "before the new release was in place"
             } else {
-                "and somebody has put another binary in its place since"
+                "and another binary has been put in place since"
             };
             journal.reason = Some(abort_trial(when));
             self.close(&journal, UpdateOutcome::Interrupted)?;
             return Ok(if there.as_deref() == Some(running) { Resume::Work } else { Resume::Exec });
         }
         if journal.tries >= MAX_TRIES {
-            let sentence = "the trial of the new release was cut off again and again; the release before it is back";
+            let sentence =
+                "the trial of the new release was interrupted repeatedly; the previous release is running again";
             journal.reason.get_or_insert(UpdateReason::new("cut_off_again", sentence));
             self.put_back(&mut journal)?;
             return Ok(if running == journal.old.digest { Resume::Work } else { Resume::Exec });
@@ -120,7 +120,8 @@ impl Place {
             self.write(&mut journal, state)?;
             return Ok(None);
         }
-        let sentence = "the new release did not come up, however often it was started; the release before it is back";
+        let sentence =
+            "the new release did not start, even after several attempts; the previous release is running again";
         journal.reason.get_or_insert(UpdateReason::new("did_not_come_up", sentence));
         self.put_back(&mut journal)?;
         Ok(Some(format!("{} did not come up; {} is back", journal.new.version, journal.old.version)))
@@ -128,5 +129,5 @@ impl Place {
 }
 
 fn abort_trial(when: &str) -> UpdateReason {
-    UpdateReason::new("cut_off", format!("the update was cut off {when}"))
+    UpdateReason::new("cut_off", format!("the update was interrupted {when}"))
 }

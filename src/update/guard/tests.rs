@@ -58,7 +58,7 @@ impl Installation {
                 Resume::Trial(journal) => return Resume::Trial(journal),
             }
         }
-        panic!("one binary makes way for another for ever");
+        panic!("the binaries replace each other endlessly");
     }
 
     pub(super) fn there(&self) -> String {
@@ -94,7 +94,7 @@ impl Installation {
     pub(super) fn is_tidy(&self, outcomes: &[UpdateOutcome]) {
         let place = self.place();
         let there = self.there();
-        assert!(there == self.old.digest || there == self.new.digest, "a binary that nobody knows");
+        assert!(there == self.old.digest || there == self.new.digest, "an unknown binary");
         assert!(!place.stage().exists() && place.journal().unwrap().is_none(), "something is left");
         assert_eq!(self.outcomes(), outcomes);
         let names: Vec<_> = fs::read_dir(place.state).unwrap().map(|entry| entry.unwrap().file_name()).collect();

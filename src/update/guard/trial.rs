@@ -22,7 +22,7 @@ impl Guard {
         match self.try_worker(&journal) {
             Ok(()) => {}
             Err(Halt::Failed(reason)) => return self.roll_back(journal, reason),
-            // The trial goes on at the next start.
+            // The trial continues at the next start.
             Err(Halt::Stopped) => return Ok(()),
             Err(Halt::Machine(error)) => return Err(error),
         }
@@ -86,14 +86,14 @@ impl Guard {
     /// Asks the worker for the health of its store, and for its answer over HTTP.
     fn probe(&mut self, nth: u32, wanted: &str) -> Result<(), Halt> {
         self.notify_worker(&GuardMessage::Probe { nth });
-        let late = UpdateReason::new("no_answer", "the new release did not say within 10 seconds how it is");
+        let late = UpdateReason::new("no_answer", "the new release did not report its health within 10 seconds");
         self.answer(PROBE_TIMEOUT, late, |said| {
             let WorkerMessage::Probed { nth: answered, version, problem } = said else { return None };
             if *answered != nth {
                 return None;
             }
             if let Some(problem) = problem {
-                let sentence = format!("the new release is not well: {problem}");
+                let sentence = format!("the new release is not healthy: {problem}");
                 return Some(Err(UpdateReason::new("not_well", sentence).with("problem", problem)));
             }
             Some(if version == wanted { Ok(()) } else { Err(other_version(version, wanted)) })

@@ -1,6 +1,6 @@
 //! The check of a package: its origin, and its content.
 //!
-//! The guard looks at its own copy alone, which the sender cannot change any more.
+//! The guard checks only its own copy, which the sender can no longer change.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -32,7 +32,7 @@ impl Place {
             return Err(UpdateReason::new("no_key", sentence));
         }
         if !is_sealed(package) {
-            let sentence = "the package was handed over in a way that it could still change in";
+            let sentence = "the package could still be changed after it was handed over; nothing of it was used";
             return Err(UpdateReason::new("not_sealed", sentence));
         }
         let size = package.metadata().map_err(|error| self.refuse(&error))?;
@@ -50,8 +50,8 @@ impl Place {
         verify_signature(&copy, release::keys()).map_err(|_| {
             let sentence = format!(
                 "the package is not signed by a key that this release trusts, for version {version} and this kind of \
-                 machine: it was changed on its way, signed by somebody else, or belongs to another release; nothing \
-                 of it was run"
+                 machine: it was changed in transit, signed by someone else, or belongs to another release; nothing of \
+                 it was run"
             );
             UpdateReason::new("signature", sentence).with("version", version)
         })?;
@@ -82,7 +82,7 @@ pub(super) fn refused_in(folder: &Path, error: &io::Error) -> UpdateReason {
     let folder = folder.display();
     let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
     let (kind, sentence) = if is_full(error) {
-        ("disk_full", format!("there is no room in {folder}; make some, and update again"))
+        ("disk_full", format!("there is no space left in {folder}; free some, and update again"))
     } else if is(&[ErrorKind::PermissionDenied]) {
         // Another user has to grant the right.
         let user = geteuid().as_raw();
@@ -91,12 +91,12 @@ pub(super) fn refused_in(folder: &Path, error: &io::Error) -> UpdateReason {
             .with("folder", folder)
             .with("user", user);
     } else if is(&[ErrorKind::ReadOnlyFilesystem]) {
-        ("read_only", format!("{folder} is read-only: this installation is managed by an image; update that"))
+        ("read_only", format!("{folder} is read-only, so this installation is managed by an image; update that"))
     } else if is(&[ErrorKind::CrossesDevices, ErrorKind::ResourceBusy]) {
         let mend = "mount its folder instead";
-        ("other_file_system", format!("the binary in {folder} is mounted by itself and cannot be exchanged; {mend}"))
+        ("other_file_system", format!("the binary in {folder} is mounted by itself and cannot be replaced; {mend}"))
     } else {
-        ("machine", format!("the machine does not let it be done in {folder}: {error}"))
+        ("machine", format!("the machine does not allow it in {folder}: {error}"))
     };
     UpdateReason::new(kind, sentence).with("folder", folder).with("error", error)
 }
@@ -119,9 +119,9 @@ fn holds_one_binary(path: &Path) -> Result<(), String> {
         let entry = entry.map_err(unreadable)?;
         let is_binary = entry.path_bytes().as_ref() == b"cashout" && entry.header().entry_type().is_file();
         if !is_binary || entry.size() > MAX_BINARY_SIZE {
-            return Err("it holds something else than one binary of at most 256 MiB".to_owned());
+            return Err("it contains something other than one binary of at most 256 MiB".to_owned());
         }
         found = found.saturating_add(1);
     }
-    if found == 1 { Ok(()) } else { Err(format!("it holds {found} binaries, not one")) }
+    if found == 1 { Ok(()) } else { Err(format!("it contains {found} binaries, not one")) }
 }

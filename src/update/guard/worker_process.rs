@@ -1,4 +1,4 @@
-//! The worker, as its guard sees it: a process and a channel to it.
+//! The worker from the guard's point of view: a process and a channel to it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -39,7 +39,7 @@ pub enum WorkerEnd {
     Code(i32),
     /// End by this signal.
     Signal(i32),
-    /// Exit by itself after the settings were written: the service is to start with them.
+    /// Exit by itself after the settings were written: the service then starts with them.
     SetUp,
 }
 
@@ -73,8 +73,8 @@ impl fmt::Display for WorkerEnd {
     }
 }
 
-/// Upper bound on the cost of a worker's messages within [`MESSAGES_INTERVAL`], which no worker has a reason to reach; see
-/// [`effort_of`].
+/// Upper bound on the cost of a worker's messages within [`MESSAGES_INTERVAL`], which a healthy worker never reaches;
+/// see [`effort_of`].
 const MAX_MESSAGES: u32 = 1_000;
 
 /// Period to which [`MAX_MESSAGES`] applies.
@@ -165,7 +165,7 @@ impl WorkerProcess {
     pub(super) fn forward_output(&mut self) {
         let (mut all, mut buffer) = (Vec::new(), [0; 8 * 1024]);
         self.outputs.retain_mut(|output| {
-            // A part at a time: the rest is still there at the next look.
+            // A part at a time: the rest is still there at the next call.
             match output.read(&mut buffer) {
                 Ok(0) => false,
                 Ok(count) => {
@@ -184,7 +184,7 @@ impl WorkerProcess {
         while self.lines.len() > MAX_LINES_KEPT {
             self.lines.pop_front();
         }
-        // If the output has no reader any more, the lines are kept for the history all the same.
+        // Even if the output has no reader any more, the lines are kept for the history.
         let _ = io::stdout().write_all(&all).and_then(|()| io::stdout().flush());
     }
 
@@ -209,8 +209,8 @@ impl WorkerProcess {
         }
     }
 
-    /// Returns the worker's next message, if there is one, without waiting. Messages of a worker that sends more than
-    /// it has a reason to are not read any more: other work must not wait for their end.
+    /// Returns the worker's next message, if there is one, without waiting. Messages of a worker that exceeds the limit
+    /// are no longer read, so that they do not hold up other work.
     pub(super) fn receive(&mut self) -> io::Result<Option<(WorkerMessage, Option<OwnedFd>)>> {
         loop {
             let Some(channel) = self.channel.as_ref().filter(|_| !self.exceeds_message_limit()) else {
@@ -282,11 +282,10 @@ impl WorkerProcess {
     /// Returns the reason to kill the worker, if there is one.
     pub(super) fn reason_to_kill(&self) -> Option<&'static str> {
         if self.exceeds_message_limit() {
-            return Some("the worker says more than it has a reason to; it is killed and started again");
+            return Some("the worker sends too many messages; it is killed and started again");
         }
         let patience = if self.ready_at.is_some() { HANG_TIMEOUT } else { START_TIMEOUT };
-        (self.heard_at.elapsed() > patience)
-            .then_some("the worker does not answer any more; it is killed and started again")
+        (self.heard_at.elapsed() > patience).then_some("the worker no longer responds; it is killed and started again")
     }
 
     /// Returns the time for which the worker has been ready; `None` if it never was.
