@@ -4,11 +4,11 @@
 #   curl -fsSL https://github.com/OWNER/NAME/releases/latest/download/install.sh | sudo sh
 #   sudo sh install.sh --package cashout-1.2.3-x86_64-unknown-linux-gnu.tar.gz
 #
-# Everything is fetched, compared with SHA256SUMS, verified and tried before anything is changed; the binary is
-# exchanged by one rename, at the end. Running it again finishes what a power cut has interrupted.
+# Everything is downloaded, compared with SHA256SUMS, verified and tried before anything is changed; the binary is
+# replaced by one rename, at the end. Running it again finishes an installation that was interrupted by a power cut.
 #
-# SHA256SUMS comes from the same place as the package: it shows damage, not who made it. That is for the signature: an
-# upgrade is verified by the release that is installed, a first installation by zipsign with a key that you name.
+# SHA256SUMS comes from the same place as the package: it shows damage, not the origin. The signature shows the origin:
+# an upgrade is verified by the installed release, a first installation by zipsign with a key that you name.
 set -eu
 
 usage() {
@@ -17,17 +17,17 @@ Usage: install.sh [--version X] [--repository OWNER/NAME]   install or upgrade f
        install.sh --package FILE [--sums FILE]              install or upgrade from files
        install.sh --uninstall [--purge]                     remove it; --purge: its data, too
 
-  --version X        that release and not the latest one
-  --repository R     where the releases are (or CASHOUT_REPOSITORY; CASHOUT_GITHUB for another
+  --version X        install this release instead of the latest one
+  --repository R     repository of the releases (or CASHOUT_REPOSITORY; CASHOUT_GITHUB for another
                      GitHub than https://github.com)
-  --package FILE     a package; the other files of its release lie beside SHA256SUMS
-  --sums FILE        its SHA256SUMS, where that does not lie beside the package
-  --key FILE         a first installation: the public key that has to have signed the package (needs
-                     zipsign); packaging/README.md tells where it is printed
-  --unverified       an upgrade whose signature the installed release does not know: after keys were
-                     exchanged; the package is compared with SHA256SUMS alone
+  --package FILE     install this package; the other files of its release are next to SHA256SUMS
+  --sums FILE        SHA256SUMS of the package, if it is not next to the package
+  --key FILE         for a first installation: verify the package with this public key (needs
+                     zipsign); see packaging/README.md
+  --unverified       for an upgrade after an exchange of keys, if the installed release does not
+                     know the new key: only compare the package with SHA256SUMS
   --no-start         neither enable nor start the service
-  --root DIR         install below DIR, for an image: no user is created, no service touched
+  --root DIR         install below DIR, for an image: no user is created, no service is changed
 END
 }
 
@@ -38,7 +38,7 @@ fail() {
 }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# ---- What is asked for -----------------------------------------------------------------------
+# ---- Arguments -------------------------------------------------------------------------------
 
 read_arguments() {
     repository=${CASHOUT_REPOSITORY:-}
@@ -47,7 +47,7 @@ read_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
         --version | --repository | --package | --sums | --root | --key)
-            [ $# -ge 2 ] || fail "$1 needs a value; --help tells which"
+            [ $# -ge 2 ] || fail "$1 needs a value; see --help"
             case $1 in
             --version) version=${2#v} ;;
             --repository) repository=$2 ;;
@@ -66,7 +66,7 @@ read_arguments() {
             usage
             exit 0
             ;;
-        *) fail "there is no option $1; --help tells which there are" ;;
+        *) fail "there is no option $1; see --help" ;;
         esac
         shift
     done
@@ -90,23 +90,23 @@ find_target() {
     case $(uname -m) in
     x86_64 | amd64) target=x86_64-unknown-linux-gnu ;;
     aarch64 | arm64) target=aarch64-unknown-linux-gnu ;;
-    *) fail "there is no release for this kind of machine ($(uname -m)); build it from its source" ;;
+    *) fail "there is no release for this kind of machine ($(uname -m)); build it from source" ;;
     esac
 }
 
-# Whether there is a service manager to tell of it.
+# Succeeds if there is a service manager to notify.
 has_systemd() { [ -z "$root" ] && has systemctl && [ -d /run/systemd/system ]; }
 
-# ---- Where it is prepared --------------------------------------------------------------------
+# ---- Work folder -----------------------------------------------------------------------------
 
-# A folder beside the binary's, so that the last step is a rename. Named after this process: what one
-# that was killed has left is removed, and one that lives is not disturbed.
+# A folder next to the binary's, so that the last step is a rename. It is named after this process: the folder of a
+# killed installer is removed, and that of a running one is left alone.
 prepare() {
     mkdir -p "$bin" 2>/dev/null || fail "$bin cannot be created: $(reason_of mkdir -p "$bin")"
     for left in "$prefix"/.install.*; do
         [ -d "$left" ] || continue
         if kill -0 "${left##*.}" 2>/dev/null; then
-            fail "another install.sh is at work (process ${left##*.}); wait for its end, or remove $left"
+            fail "another install.sh is running (process ${left##*.}); wait until it ends, or remove $left"
         fi
         rm -rf "$left"
     done
@@ -117,10 +117,10 @@ prepare() {
     mkdir "$work" 2>/dev/null || fail "$prefix cannot be written to: $(reason_of mkdir "$work")"
 }
 
-# What a command says when it fails.
+# Prints the error of a command that fails.
 reason_of() { "$@" 2>&1 || true; }
 
-# ---- What is installed -----------------------------------------------------------------------
+# ---- The release -----------------------------------------------------------------------------
 
 # download ADDRESS FILE
 download() {
@@ -128,19 +128,19 @@ download() {
     case $1 in
     https://*) protocols='=https' ;;
     http://127.0.0.1[:/]* | http://localhost[:/]*) protocols='=http' ;;
-    *) fail "$1 is no https address" ;;
+    *) fail "$1 is not an https address" ;;
     esac
     if has curl; then
         said=$(curl --proto "$protocols" --retry 3 -fsSL -o "$2" "$1" 2>&1) ||
-            fail "$1 could not be fetched: $said"
+            fail "$1 could not be downloaded: $said"
     elif has wget; then
-        said=$(wget -q -O "$2" "$1" 2>&1) || fail "$1 could not be fetched with wget: ${said:-no such file there, or no connection}"
+        said=$(wget -q -O "$2" "$1" 2>&1) || fail "$1 could not be downloaded with wget: ${said:-no such file there, or no connection}"
     else
-        fail "neither curl nor wget is here; install one of them, or give a package with --package"
+        fail "neither curl nor wget is installed; install one of them, or name a package with --package"
     fi
 }
 
-# The signature is for the package alone: what else is installed comes out of the binary in it.
+# Only the package is signed, so the other files to install are taken from its binary.
 take_own_files() {
     for file in cashout.service parameters.yml; do
         "$work/cashout" app:file "$file" >"$work/own" 2>/dev/null || continue
@@ -148,7 +148,7 @@ take_own_files() {
     done
 }
 
-# Puts SHA256SUMS into the work folder, and tells which package it is and where its files are.
+# Puts SHA256SUMS into the work folder, and finds the package's name and the place of its files.
 find_release() {
     if [ -n "$package" ]; then
         [ -f "$package" ] || fail "there is no package $package"
@@ -160,9 +160,9 @@ find_release() {
     else
         [ -n "$repository" ] || fail "name the repository of the releases with --repository OWNER/NAME, or a package with --package"
         case $repository in
-        */*/* | /* | */ | *[!A-Za-z0-9._/-]*) fail "$repository is no repository of GitHub: it is written OWNER/NAME" ;;
+        */*/* | /* | */ | *[!A-Za-z0-9._/-]*) fail "$repository is not a GitHub repository: write it as OWNER/NAME" ;;
         */*) ;;
-        *) fail "$repository is no repository of GitHub: it is written OWNER/NAME" ;;
+        *) fail "$repository is not a GitHub repository: write it as OWNER/NAME" ;;
         esac
         releases=$github/$repository/releases
         if [ -n "$version" ]; then
@@ -174,26 +174,26 @@ find_release() {
         [ -n "$name" ] || fail "the release has no package for $target"
     fi
     case $name in
-    *[!A-Za-z0-9.+_-]*) fail "$name is no name of one package" ;;
+    *[!A-Za-z0-9.+_-]*) fail "$name is not the name of one package" ;;
     cashout-*-"$target".tar.gz) ;;
-    *) fail "$name is no package for this machine: its name would be cashout-VERSION-$target.tar.gz" ;;
+    *) fail "$name is not a package for this machine: its name would be cashout-VERSION-$target.tar.gz" ;;
     esac
     found=${name#cashout-}
     found=${found%-"$target".tar.gz}
     if [ -n "$version" ] && [ "$version" != "$found" ]; then
-        fail "$name is release $found, and $version was asked for"
+        fail "$name is release $found, but $version was requested"
     fi
     version=$found
 }
 
 copy() { cp "$1" "$2" 2>/dev/null || fail "$2 cannot be written: $(reason_of cp "$1" "$2")"; }
 
-# take NAME: a file of the release, in the work folder and unharmed.
+# take NAME: puts a file of the release into the work folder, and compares it with SHA256SUMS.
 take() {
     if [ -n "$package" ]; then
         from=$beside/$1
         [ "$1" != "$name" ] || from=$package
-        [ -f "$from" ] || fail "there is no $from; it belongs to the release as the package does"
+        [ -f "$from" ] || fail "there is no $from; it is part of the release"
         copy "$from" "$work/$1"
     else
         download "$releases/download/v$version/$1" "$work/$1"
@@ -205,55 +205,55 @@ take() {
     elif has openssl; then
         is=$(openssl dgst -sha256 -r <"$work/$1")
     else
-        fail "neither sha256sum nor openssl is here to compare checksums with; install coreutils"
+        fail "neither sha256sum nor openssl is installed to compare checksums with; install coreutils"
     fi
     [ "${is%% *}" = "$wanted" ] ||
-        fail "$1 is not what SHA256SUMS says: it was damaged or changed on its way; nothing was changed here. Fetch it again"
+        fail "$1 does not match SHA256SUMS: it was damaged or changed in transit; nothing was changed here. Download it again"
 }
 
-# Whether the package was made by whom it should be. Nothing of it has run by then.
+# Verifies the origin of the package, before anything of it runs.
 verify_package() {
-    alone="$name was compared with SHA256SUMS alone"
+    alone="$name was only compared with SHA256SUMS"
     if [ -n "$key" ]; then
-        has zipsign || fail "zipsign is not here to verify with --key; install it (cargo install zipsign), or leave --key away and compare the package by other means"
+        has zipsign || fail "zipsign is not installed to verify with --key; install it (cargo install zipsign), or omit --key and check the package by other means"
         said=$(zipsign verify tar --context "$name" "$work/$name" "$key" 2>&1) ||
             fail "$name is not signed with the key of $key: $said; nothing was changed"
         say "$name is signed with the key of $key"
     elif [ "$verify" = no ]; then
-        say "$alone, as --unverified asks: who made it was not verified"
+        say "$alone, as --unverified requires: its origin was not verified"
     elif [ ! -x "$bin/cashout" ]; then
-        say "$alone: who made it was not verified; --key does"
+        say "$alone: its origin was not verified; use --key to verify it"
     else
         code=0
-        # Whoever names a release or a package may name an older one; the latest is no older one.
+        # A release or package that is named may be an older one; the latest may not.
         newer=''
         [ -n "$asked" ] || newer=--not-older
         said=$("$bin/cashout" app:verify $newer "$work/$name" 2>&1) || code=$?
         case $code in
         0) say "$said" ;;
-        # One of before this command, one that was built without keys, or none that runs here.
+        # A release from before this command, one without keys, or one that does not run here.
         2 | 126 | 127) say "$alone: the installed release cannot verify signatures" ;;
-        *) fail "$said; nothing was changed. Where the keys of the releases were exchanged since, compare the package by other means, and use --unverified" ;;
+        *) fail "$said; nothing was changed. If the keys of the releases were exchanged since then, check the package by other means, and use --unverified" ;;
         esac
     fi
 }
 
-# Unpacks the binary, and has it tell its name before anything depends on it.
+# Unpacks the binary, and has it identify itself before anything depends on it.
 try_package() {
     for tool in tar gzip; do
-        has "$tool" || fail "$tool is not here; install it"
+        has "$tool" || fail "$tool is not installed; install it"
     done
-    [ "$(tar -tzf "$work/$name" 2>/dev/null)" = cashout ] || fail "$name holds something else than one file cashout; nothing was changed"
+    [ "$(tar -tzf "$work/$name" 2>/dev/null)" = cashout ] || fail "$name contains something other than one file cashout; nothing was changed"
     tar -xozf "$work/$name" -C "$work" cashout 2>"$work/said" ||
         fail "$name cannot be unpacked in $prefix: $(head -n 1 "$work/said")"
     if [ -L "$work/cashout" ] || [ ! -f "$work/cashout" ]; then
-        fail "$name holds no ordinary file cashout; nothing was changed"
+        fail "$name does not contain a regular file cashout; nothing was changed"
     fi
     chmod 0755 "$work/cashout"
     identity=$("$work/cashout" version --json 2>&1) || fail "the binary of $name does not run here: $identity"
     case $identity in
     *"\"version\":\"$version\""* | *"\"version\": \"$version\""*) ;;
-    *) fail "$name holds another release: $identity" ;;
+    *) fail "$name contains another release: $identity" ;;
     esac
 }
 
@@ -261,7 +261,7 @@ try_package() {
 
 create_user() {
     [ -z "$root" ] || return 0
-    # Found in the file, where the service looks as well.
+    # Looks into the file, as the service does.
     grep -q '^cashout:' /etc/passwd && return 0
     nologin=/usr/sbin/nologin
     [ -x "$nologin" ] || nologin=/bin/false
@@ -275,7 +275,7 @@ create_user() {
     say "user cashout created"
 }
 
-# folder MODE OWNER PATH: one that is there stays as it is.
+# folder MODE OWNER PATH: creates a folder; an existing one stays as it is.
 folder() {
     [ ! -d "$3" ] || return 0
     mkdir -p "$3" 2>/dev/null || fail "$3 cannot be created: $(reason_of mkdir -p "$3")"
@@ -283,10 +283,10 @@ folder() {
     own "$2" "$3"
 }
 
-# Below a --root the user may not be known yet: the image's own first start gives it what is its.
+# Below a --root the user may not exist yet: the first start of the image sets the owner.
 own() { [ -n "$root" ] || chown "$1" "$2"; }
 
-# put MODE OWNER FROM TO: whole or not at all.
+# put MODE OWNER FROM TO: copies a file, completely or not at all.
 put() {
     new=$(dirname "$4")/.$(basename "$4").new
     copy "$3" "$new"
@@ -297,7 +297,7 @@ put() {
 
 # exchange FROM: makes it the active binary, by one rename.
 exchange() {
-    # To the disk first: a rename must not outlive what it names.
+    # Flushed first: the rename must not reach the disk before the file.
     sync "$1" 2>/dev/null || sync
     mv -f "$1" "$bin/cashout"
     sync "$bin" 2>/dev/null || sync
@@ -341,10 +341,10 @@ install_it() {
     if [ ! -e "$link" ] || [ -L "$link" ]; then
         ln -sf /opt/cashout/bin/cashout "$link"
     else
-        say "$link is there already and no link: it is left as it is"
+        say "$link exists and is not a link: it is left as it is"
     fi
     if [ -n "$before" ] && ! cmp -s "$work/previous" "$work/cashout"; then
-        # Another copy: this one is kept to be put back.
+        # Another copy, because a failed start restores this one.
         copy "$work/previous" "$work/kept"
         chmod 0755 "$work/kept"
         mv -f "$work/kept" "$bin/cashout.prev"
@@ -352,13 +352,13 @@ install_it() {
     exchange "$work/cashout"
     case $before in
     '') say "cashout $version is installed in $prefix" ;;
-    "$version") say "cashout $version is installed anew; its data and configuration stay as they were" ;;
-    *) say "cashout $version is installed in the place of $before; its data and configuration stay as they were" ;;
+    "$version") say "cashout $version was installed again; its data and configuration are unchanged" ;;
+    *) say "cashout $version replaces $before; its data and configuration are unchanged" ;;
     esac
     start_it
 }
 
-# A port below 1024 takes a right that the service has for nothing else.
+# A port below 1024 needs a capability that the service does not have otherwise.
 allow_low_port() {
     port=$(
         {
@@ -377,7 +377,7 @@ allow_low_port() {
 start_it() {
     [ -z "$root" ] || return 0
     if ! has_systemd; then
-        say "systemd does not run here: start it with: cashout serve"
+        say "systemd is not running here: start it with: cashout serve"
         return 0
     fi
     systemctl daemon-reload
@@ -386,32 +386,32 @@ start_it() {
         return 0
     fi
     systemctl --quiet enable cashout.service
-    # 2: the configuration is not yet what it has to be.
+    # 2: the configuration is not complete or not valid.
     code=0
     if ! systemctl --quiet is-active cashout.service; then
         said=$("$bin/cashout" check --offline --config "$settings/parameters.yml" --data "$data" 2>&1) || code=$?
     fi
     systemctl reset-failed cashout.service 2>/dev/null || true
     if systemctl restart cashout.service; then
-        say "the service runs; its log: journalctl -u cashout"
-        # A first run: it asks for what is missing, and has written where.
+        say "the service is running; its log: journalctl -u cashout"
+        # A first run asks for missing settings, and has logged the address.
         [ "$code" != 2 ] || journalctl -u cashout -n 20 -o cat 2>/dev/null | sed -n 's/^cashout: \(.*\/setup .*\)/\1/p' | tail -n 2
         return 0
     fi
     if [ "$code" = 2 ]; then
         systemctl stop cashout.service 2>/dev/null || true
         say "$said" ''
-        fail "installed, but the service does not run: mend $settings/parameters.yml, then: systemctl start cashout"
+        fail "installed, but the service does not run: correct $settings/parameters.yml, then: systemctl start cashout"
     fi
-    [ -f "$work/previous" ] || fail "the service does not start: journalctl -u cashout tells why"
+    [ -f "$work/previous" ] || fail "the service does not start: see journalctl -u cashout"
     exchange "$work/previous"
     # It may need rights that the new unit does not give.
     if [ -f "$work/previous.service" ]; then put 0644 root:root "$work/previous.service" "$unit"; fi
     systemctl daemon-reload
     systemctl reset-failed cashout.service 2>/dev/null || true
     systemctl restart cashout.service ||
-        fail "neither $version nor $before starts: journalctl -u cashout tells why; $before is back in its place"
-    fail "$version does not start, and $before is back and runs: journalctl -u cashout tells why"
+        fail "neither $version nor $before starts: see journalctl -u cashout; $before was restored"
+    fail "$version does not start, so $before was restored and is running: see journalctl -u cashout"
 }
 
 # ---- Removal ---------------------------------------------------------------------------------
@@ -429,7 +429,7 @@ uninstall_it() {
     rm -f "$bin/cashout" "$bin/cashout.prev"
     rmdir "$bin" "$prefix" 2>/dev/null || true
     if [ "$purge" = no ]; then
-        say "cashout is removed. What it knows is kept:" "  its configuration in $settings" "  its store in $data" \
+        say "cashout was removed. Its data is kept:" "  its configuration in $settings" "  its store in $data" \
             "  the history of its updates in $guard" "To remove these as well: --uninstall --purge"
         return 0
     fi
@@ -437,14 +437,14 @@ uninstall_it() {
     if [ -z "$root" ] && grep -q '^cashout:' /etc/passwd; then
         if has userdel; then userdel cashout; else deluser cashout; fi
     fi
-    say "cashout is removed, with its configuration and its data"
+    say "cashout was removed, with its configuration and its data"
 }
 
-# Called on the last line: a script that was cut off on its way does nothing.
+# Called on the last line: a script that was cut off while it was downloaded does nothing.
 main() {
     read_arguments "$@"
     if [ "$(id -u)" != 0 ] && [ -z "$root" ]; then
-        fail "this has to be run as root: with sudo, for one"
+        fail "this has to be run as root, for example with sudo"
     fi
     umask 022
     if [ "$task" = install ]; then install_it; else uninstall_it; fi

@@ -10,7 +10,7 @@ use zipsign_api::sign::{copy_and_sign_tar, read_signing_keys};
 use zipsign_api::verify::verify_tar;
 use zipsign_api::{SigningKey, VerifyingKey};
 
-/// Makes a key pair; never in the place of another.
+/// Makes a key pair. Fails if one of its files exists.
 pub(crate) fn make(file: &Path) -> Result<String, String> {
     let mut secret = [0; 32];
     File::open("/dev/urandom")
@@ -21,7 +21,7 @@ pub(crate) fn make(file: &Path) -> Result<String, String> {
     write_new(file, 0o600, &key.to_keypair_bytes())?;
     write_new(&public, 0o644, key.verifying_key().as_bytes())?;
     Ok(format!(
-        "{}: keep it secret, and a copy of it where no machine reads it\n{}: put it into packaging/keys",
+        "{}: keep it secret, with a copy on no machine\n{}: put it into packaging/keys",
         file.display(),
         public.display()
     ))
@@ -38,7 +38,7 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), String> {
     file.and_then(|mut file| file.write_all(bytes)).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The public keys of a folder, with their files.
+/// Returns the public keys in a folder, with their files.
 fn public_keys(folder: &Path) -> Result<Vec<(PathBuf, VerifyingKey)>, String> {
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -47,28 +47,28 @@ fn public_keys(folder: &Path) -> Result<Vec<(PathBuf, VerifyingKey)>, String> {
     let read = |path: PathBuf| {
         let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let key = <[u8; 32]>::try_from(bytes).ok().and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-        let key = key.ok_or_else(|| format!("{} is no public key of ed25519, which has 32 bytes", path.display()))?;
+        let key = key.ok_or_else(|| format!("{} is not an ed25519 public key, which has 32 bytes", path.display()))?;
         Ok((path, key))
     };
     files.into_iter().map(read).collect()
 }
 
-/// The name of a package. A signature is good for it alone.
+/// Returns the name of a package. A signature is valid only for this name.
 fn name(package: &Path) -> Result<String, String> {
     let name = package.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.ok_or_else(|| format!("{} is no file", package.display()))
+    name.ok_or_else(|| format!("{} is not a file", package.display()))
 }
 
-/// Signs a package, in its place. The binary has to know the key: a release that nobody could install
-/// is not made.
+/// Signs a package in place. Fails if the binary would not know the key: no installation could install
+/// such a release.
 pub(crate) fn sign(package: &Path, key: &Path, folder: &Path) -> Result<String, String> {
     let keys = read_signing_keys([File::open(key)])
-        .map_err(|error| format!("{}: {error}; a key is made with the command key", key.display()))?;
+        .map_err(|error| format!("{}: {error}; make a key with the command key", key.display()))?;
     let public: Vec<VerifyingKey> = keys.iter().map(SigningKey::verifying_key).collect();
     let known = public_keys(folder)?;
     let Some((file, _)) = known.iter().find(|(_, known)| public.contains(known)) else {
         return Err(format!(
-            "{} has no public key to {}: a cashout built from here would refuse what it has signed",
+            "{} has no public key for {}: a cashout built from here would refuse packages signed with it",
             folder.display(),
             key.display()
         ));

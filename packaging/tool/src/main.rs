@@ -1,5 +1,5 @@
-//! The tool of `packaging/release`: makes keys, signs and verifies packages, and lists what is in a
-//! binary.
+//! The tool of `packaging/release`: makes keys, signs and verifies packages, and lists the components
+//! of a binary.
 
 mod keys;
 mod sbom;
@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cashout-packaging key FILE              a new key pair: FILE and FILE.pub
-       cashout-packaging sign PACKAGE KEY FOLDER  signs with a key whose public one is in FOLDER
-       cashout-packaging verify PACKAGE FOLDER    whether a key of FOLDER has signed it
+       cashout-packaging sign PACKAGE KEY FOLDER  signs with a key whose public key is in FOLDER
+       cashout-packaging verify PACKAGE FOLDER    checks that a key of FOLDER has signed it
        cashout-packaging sbom LOCK RUSTC PACKAGE  from cargo's metadata on the standard input";
 
 fn main() -> ExitCode {

@@ -1,5 +1,5 @@
-//! What is in a binary, as a `CycloneDX` document: every crate that was compiled into it or helped to
-//! build it, with its licence and the checksum of its source. The same inputs give the same bytes.
+//! The components of a binary as a `CycloneDX` document: every crate that was compiled into it or helped
+//! to build it, with its licence and the checksum of its source. The same inputs give the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,19 +8,18 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// The document; cargo's metadata for the target comes from the standard input.
+/// Returns the document. Reads cargo's metadata for the target from the standard input.
 pub(crate) fn list(lock: &Path, rustc: &str, package: &Path) -> Result<String, String> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
     let metadata = serde_json::from_str(&text).map_err(|error| format!("cargo's metadata: {error}"))?;
     let lock = fs::read_to_string(lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     let name = package.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let document =
-        document(&metadata, &checksums(&lock), rustc, &name).ok_or("cargo's metadata lacks what is needed")?;
+    let document = document(&metadata, &checksums(&lock), rustc, &name).ok_or("cargo's metadata is incomplete")?;
     serde_json::to_string_pretty(&document).map_err(|error| error.to_string())
 }
 
-/// The checksums of `Cargo.lock`, by name and version.
+/// Returns the checksums of `Cargo.lock`, by name and version.
 fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
     let value = |block: &str, key: &str| {
         let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'));
@@ -31,7 +30,7 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
         .collect()
 }
 
-/// The packages that are reached from `root` along the given kinds of dependency.
+/// Returns the packages that are reached from `root` along the given kinds of dependency.
 fn reached<'a>(
     root: &'a str,
     nodes: &BTreeMap<&'a str, &'a Value>,
@@ -116,12 +115,12 @@ fn document(
     }))
 }
 
-/// The objects of a list by their `id`.
+/// Returns the objects of a list by their `id`.
 fn indexed(list: &Value) -> Option<BTreeMap<&str, &Value>> {
     list.as_array()?.iter().map(|entry| Some((entry.get("id")?.as_str()?, entry))).collect()
 }
 
-/// The name of a package that every tool understands.
+/// Returns the package URL, which every tool understands.
 fn reference(package: &Value) -> Option<String> {
     let (name, version) = (package.get("name")?.as_str()?, package.get("version")?.as_str()?);
     Some(format!("pkg:cargo/{name}@{version}"))
