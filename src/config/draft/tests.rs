@@ -54,6 +54,6 @@ fn a_file_that_somebody_has_changed_meanwhile_is_not_replaced() {
     let mut draft = ConfigDraft::begin(&path, Vec::new()).unwrap();
     draft.fill_in(REQUIRED).unwrap();
     fs::write(&path, "parameters:\n    cycle.hour: 3\n").unwrap();
-    assert!(draft.save(&ConfigWriter::default()).unwrap_err().to_string().contains("meanwhile"));
+    assert!(draft.save(&ConfigWriter::default()).unwrap_err().to_string().contains("in the meantime"));
     assert!(fs::read_to_string(&path).unwrap().contains("cycle.hour: 3"));
 }
