@@ -14,6 +14,7 @@ use crate::domain::operation::{Beneficiary, Operation, Status};
 use crate::domain::payment::{CustomerPayment, PaymentOutcome};
 use crate::domain::session::{KnownAddress, Session, SignInAttempts};
 use crate::domain::settlement::Settlement;
+use crate::domain::standing::Standing;
 use crate::domain::vendor::{SentDocument, Vendor};
 use crate::domain::voucher::{VoucherRecord, VoucherSource, VoucherState};
 use crate::store::{AnyIndex, DAY, Index, Ordered, QUARTER_OF_A_DAY, Record, Schema};
@@ -90,6 +91,8 @@ impl Record for Operation {
         &Self::SEARCH,
         &Self::BY_TRANSACTION,
         &Self::HELD,
+        &Self::UNPAID,
+        &Self::UNPAID_BY_AGE,
     ];
 
     fn key(&self) -> u64 {
@@ -159,6 +162,30 @@ impl Operation {
         Vec::from_iter(waits.then_some(((), operation.updated_at)))
     })
     .counted();
+
+    /// For pages and totals: unpaid operations by the party that acts next, the reason and the currency, latest change
+    /// last. A change in [`Standing`] needs another version.
+    pub const UNPAID: Index<Self, (&'static str, String, String), Timestamp> =
+        Index::new("unpaid", 1, |operation: &Self| unpaid_entry(operation, operation.updated_at))
+            .weighing(|operation: &Self| operation.amount.minor())
+            .bucketed(QUARTER_OF_A_DAY)
+            .for_pages();
+
+    /// For pages: the same, oldest cycle first. A change in [`Standing`] needs another version.
+    pub const UNPAID_BY_AGE: Index<Self, (&'static str, String, String), Timestamp> =
+        Index::new("unpaid_age", 1, |operation: &Self| unpaid_entry(operation, operation.cycle_at))
+            .counted()
+            .for_pages();
+}
+
+/// Returns the entry of an operation under its reason if it is not paid.
+fn unpaid_entry(operation: &Operation, at: Timestamp) -> Vec<((&'static str, String, String), Timestamp)> {
+    let standing = Standing::of_operation(operation);
+    let group = || {
+        let currency = operation.amount.currency().code().to_owned();
+        (standing.actor.name(), standing.reason.clone().unwrap_or_default(), currency)
+    };
+    Vec::from_iter(standing.is_unpaid().then(|| (group(), at)))
 }
 
 /// Returns the group of an operation by its voucher and beneficiary; a remainder has none.
@@ -192,6 +219,8 @@ impl Record for VoucherRecord {
         &Self::SEARCH,
         &Self::BY_IDENTITY,
         &Self::BY_SOURCE,
+        &Self::BY_REASON,
+        &Self::COMMISSION_BY_REASON,
     ];
 
     fn key(&self) -> Self::Key {
@@ -243,6 +272,31 @@ impl VoucherRecord {
     pub const BY_SOURCE: Index<Self, VoucherSource, Timestamp> = Index::new("source", 1, |record: &Self| {
         vec![(record.voucher.source, record.voucher.created_at.unwrap_or(record.cycle_at))]
     });
+
+    /// For pages and totals: vouchers without operations by the party that acts next, the reason and the currency,
+    /// latest last. A change in [`Standing`] needs another version.
+    pub const BY_REASON: Index<Self, (&'static str, String, String), Timestamp> =
+        Index::new("reason", 1, |record: &Self| {
+            let group = reason_group(record);
+            Vec::from_iter(group.map(|group| (group, record.made_at())))
+        })
+        .weighing(|record: &Self| record.voucher.vendor_amount.minor())
+        .bucketed(DAY)
+        .for_pages();
+
+    /// For totals: the same groups with the commissions. A change in [`Standing`] needs another version.
+    pub const COMMISSION_BY_REASON: Index<Self, (&'static str, String, String)> =
+        Index::by_key("reason_commission", 1, |record: &Self| Vec::from_iter(reason_group(record)))
+            .weighing(|record: &Self| record.voucher.operator_amount.minor())
+            .counted()
+            .for_pages();
+}
+
+/// Returns the group of a voucher without operations: actor, reason and currency.
+fn reason_group(record: &VoucherRecord) -> Option<(&'static str, String, String)> {
+    let standing = Standing::of_voucher(record)?;
+    let currency = record.voucher.vendor_amount.currency().code().to_owned();
+    Some((standing.actor.name(), standing.reason.unwrap_or_default(), currency))
 }
 
 impl Record for Vendor {

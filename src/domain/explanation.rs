@@ -3,7 +3,9 @@
 //!
 //! Pure.
 
+use serde::Deserialize;
 use strum::{IntoStaticStr, VariantArray};
+use utoipa::ToSchema;
 
 mod operations;
 mod refusals;
@@ -13,16 +15,17 @@ mod vendors;
 
 use crate::domain::refusal::Refusal;
 use crate::platform::variants::named;
-use crate::text::Texts;
 use crate::text::message::{Argument, Message};
+use crate::text::{Texts, message_keys};
 
 pub use operations::{explain, explain_voucher};
 pub(crate) use refusals::{REFUSAL_CODES, REFUSAL_DETAILS};
 pub use vendors::{explain_document, explain_vendor};
 
 /// Party that has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub enum Actor {
     /// No party: progress is automatic.
     Nobody,
@@ -37,6 +40,19 @@ pub enum Actor {
 }
 
 named!(pub Actor);
+
+/// Returns the ids of all explanations that say why money is not paid: the reasons of operations and vouchers. Each has
+/// a title, for groups of several.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    let families = ["why-", "held-", "voucher-", "refusal-"];
+    let described = message_keys().filter_map(|key| key.strip_suffix("-title"));
+    described.filter(move |id| families.iter().any(|family| id.starts_with(family)))
+}
+
+/// Returns the key of a reason's title.
+pub fn title_of(reason: &str) -> String {
+    format!("{reason}-title")
+}
 
 /// Continuation after the action is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

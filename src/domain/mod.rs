@@ -17,5 +17,6 @@ pub mod pii;
 pub mod refusal;
 pub mod session;
 pub mod settlement;
+pub mod standing;
 pub mod vendor;
 pub mod voucher;

@@ -11,6 +11,7 @@ mod intake;
 mod ledger;
 mod payout;
 mod vendor;
+mod work_list;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -41,6 +42,7 @@ pub use payout::funds::EscrowBalance;
 pub use payout::operation_choices::choose_for_operation;
 pub use vendor::mirakl_setup::{MiraklSetup, read_setup};
 pub use vendor::wallet_set::{Moved, WalletChange, set_wallet};
+pub use work_list::{WorkGroup, WorkKind, work_list};
 
 use crate::config::Config;
 use crate::domain::cycle::Calendar;
@@ -271,7 +273,7 @@ async fn execute(
 }
 
 /// Adds `amount` to the sum in its currency. A sum beyond 64 bits is for display only: it stays unchanged.
-fn add_to_sums(sums: &mut Vec<Amount>, amount: Amount) {
+pub(crate) fn add_to_sums(sums: &mut Vec<Amount>, amount: Amount) {
     match sums.iter_mut().find(|sum| sum.currency() == amount.currency()) {
         Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
         None => sums.push(amount),

@@ -84,6 +84,11 @@ impl Texts {
     }
 }
 
+/// Returns the keys of all messages.
+pub(crate) fn message_keys() -> impl Iterator<Item = &'static str> {
+    MESSAGES.iter().map(|(key, _)| *key)
+}
+
 /// Fails to compile if no message has this key, or if its arguments are not these: the check behind
 /// [`msg!`](crate::text::message::msg).
 pub(crate) const fn assert_message(key: &str, names: &[&str]) {
@@ -217,9 +222,9 @@ mod tests {
         }
 
         fn uses(&self, key: &str) -> bool {
-            let key = key.strip_suffix("-mend").unwrap_or(key);
-            let mut beginnings = key.match_indices('-').filter_map(|(dash, _)| key.get(..=dash));
-            self.0.contains(key) || beginnings.any(|beginning| self.0.contains(beginning))
+            let described = key.strip_suffix("-mend").or(key.strip_suffix("-title")).unwrap_or(key);
+            let mut beginnings = described.match_indices('-').filter_map(|(dash, _)| described.get(..=dash));
+            self.0.contains(key) || self.0.contains(described) || beginnings.any(|beginning| self.0.contains(beginning))
         }
     }
 

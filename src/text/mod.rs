@@ -6,8 +6,8 @@ mod locale;
 pub mod message;
 mod word;
 
-pub(crate) use catalog::assert_message;
 pub use catalog::{TextArgument, Texts};
+pub(crate) use catalog::{assert_message, message_keys};
 pub use format::{WrittenAmount, one_line, plain_decimal};
 pub use locale::Locale;
 pub use word::Word;

@@ -40,6 +40,7 @@ mod settings;
 mod settings_file;
 mod setup;
 mod signing_in;
+mod todo;
 mod transfers;
 mod updating;
 mod users;

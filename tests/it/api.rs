@@ -262,7 +262,20 @@ async fn it_describes_itself() {
     let names: Vec<&str> = parameters.iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["page", "per_page", "sort", "q", "cursor", "transfer_status", "withdraw_status", "mirakl_id", "from", "to"]
+        [
+            "page",
+            "per_page",
+            "sort",
+            "q",
+            "cursor",
+            "transfer_status",
+            "withdraw_status",
+            "mirakl_id",
+            "actor",
+            "reason",
+            "from",
+            "to"
+        ]
     );
     appliance.stop().await.unwrap();
 }

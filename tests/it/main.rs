@@ -86,6 +86,7 @@ mod status_words;
 mod stopping;
 mod summaries;
 mod taken_over;
+mod todo;
 mod traces;
 mod troubles;
 mod unattended;

@@ -51,7 +51,7 @@ fn minute(world: &World) {
 }
 
 /// Adds a voucher of the cycle and generates its operations; amounts in cents.
-async fn generate(world: &World, number: u64, shop: u64, vendor: i64, operator: i64) {
+pub(crate) async fn generate(world: &World, number: u64, shop: u64, vendor: i64, operator: i64) {
     world.voucher(number, shop, vendor, operator);
     minute(world);
     let cycle_date = Some(date(2026, 11, 11));
@@ -89,7 +89,7 @@ async fn store_lines(world: &World) {
 /// Makes the marketplace. At most one payment is due in each run, so that every number, time and order is the same each
 /// time: voucher 1 is paid; the seller's share of 2 is held by a person; 4 compensates the debt of 3,
 /// and its withdrawal is refused; the seller of 6 is disabled; 7 is outside every cycle; 8 exceeds the balance.
-async fn marketplace() -> World {
+pub(crate) async fn marketplace() -> World {
     let token = format!("dashboard.apiToken: {TOKEN}");
     let world = world(&[token.as_str(), "hipay.maxConcurrency: 1"]).await;
     for id in 2001..=2006 {
@@ -255,6 +255,7 @@ async fn answers_of_the_api_are_as_reviewed() {
         ("operation-paid", paid.as_str()),
         ("operation-held", held.as_str()),
         ("operation-refused", refused.as_str()),
+        ("todo", "todo"),
         ("transactions", "transactions"),
         ("payments", "payments"),
         ("payment-captured", "payments/132255767588"),
@@ -296,9 +297,18 @@ async fn exports_are_as_reviewed() {
 /// Returns the name and the address of each page that is compared.
 fn pages(world: &World) -> Vec<(&'static str, String)> {
     let mut pages = vec![("overview", "/dashboard".to_owned())];
-    for name in
-        ["funds", "transfers", "vendors", "vouchers", "transactions", "payments", "notifications", "logs", "settings"]
-    {
+    for name in [
+        "funds",
+        "todo",
+        "transfers",
+        "vendors",
+        "vouchers",
+        "transactions",
+        "payments",
+        "notifications",
+        "logs",
+        "settings",
+    ] {
         pages.push((name, format!("/dashboard/{name}")));
     }
     for (name, voucher) in [("operation-paid", 1), ("operation-held", 2), ("operation-refused", 4)] {

@@ -65,6 +65,9 @@ fn is_told(explanation: &Explanation) {
                 assert!(!text.contains(left), "{id}: '{left}' in {text}");
             }
         }
+        let title = texts.find(&format!("{id}-title"), &[]);
+        let is_reason = ["why-", "held-", "voucher-", "refusal-"].iter().any(|family| id.starts_with(family));
+        assert_eq!(title.is_some(), is_reason, "{id}: {title:?}");
         told.insert(what);
         told.insert(mend);
     }

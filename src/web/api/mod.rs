@@ -8,6 +8,7 @@ mod choices;
 mod extract;
 mod listings;
 mod settings;
+mod todo;
 mod troubles;
 mod update;
 mod vouchers;
@@ -30,6 +31,7 @@ use utoipa::{Modify, OpenApi};
 use super::auth;
 use super::problem::{Problem, ProblemBody};
 use super::{COOKIE, Web, lists, not_allowed};
+use crate::domain::explanation::Actor;
 
 /// Published description of the API, which a test compares with [`description`].
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -62,6 +64,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/batches/{id}", get(batches::batch)),
         ("/batches/{id}/stop", post(batches::stop)),
         ("/check", post(check::check)),
+        ("/todo", get(todo::todo)),
         ("/troubles", get(troubles::troubles)),
         ("/update", get(update::update).post(update::install)),
         ("/update/check", post(update::check)),
@@ -103,10 +106,10 @@ pub fn description() -> String {
         choices::retry, choices::hold, choices::release, choices::settle, choices::accept, vouchers::vouchers,
         vouchers::release, vouchers::settle, listings::transactions, listings::payments, listings::payment,
         listings::notifications, listings::logs, listings::logs_csv, batches::batches, batches::enqueue,
-        batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, troubles::troubles,
+        batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, todo::todo, troubles::troubles,
         update::update, update::install, update::check, update::request, settings::settings,
         settings::change_settings),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, Actor)),
     modifiers(&Doors),
     security(("token" = []), ("session" = []))
 )]

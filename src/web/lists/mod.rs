@@ -7,6 +7,7 @@ mod notifications;
 mod operations;
 mod payments;
 mod query;
+mod standing;
 mod transactions;
 mod vendors;
 mod vouchers;

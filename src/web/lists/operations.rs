@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
+use super::standing::{reason_schema, with_reason};
 use super::{ListFilter, Moment, Period, at_most, moment};
+use crate::domain::explanation::Actor;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
+use crate::domain::standing::Standing;
 use crate::store::{Index, Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
@@ -27,6 +30,11 @@ pub(in crate::web) struct OperationFilter {
     withdraw_status: Option<Column>,
     /// Store ID of the shop in Mirakl.
     mirakl_id: Option<u64>,
+    /// Party that has to act; limits the list to operations that are not paid.
+    actor: Option<Actor>,
+    /// Reason, as in `GET /todo`; limits the list to operations that are not paid.
+    #[param(schema_with = reason_schema)]
+    reason: Option<String>,
     /// Earliest time of the last change: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
@@ -66,6 +74,14 @@ pub struct OperationItem {
     pub withdraw_status: Column,
     /// Balance of the wallet, as last read for this operation.
     pub balance: Option<String>,
+    /// Stage that the money has reached.
+    pub stage: String,
+    /// Reason for which it is not paid, as a stable word; absent once the money is at the bank.
+    pub reason: Option<String>,
+    /// Party that has to act: `marketplace`, `vendor`, `hipay`, `administrator` or `nobody`.
+    pub actor: String,
+    /// Day of the cycle.
+    pub cycle: Date,
     /// Reason why it is not paid: until a person has looked, or for good if it was settled.
     pub held: Option<String>,
     /// Kind of the reason in `held`.
@@ -156,6 +172,19 @@ impl OperationFilter {
     }
 }
 
+impl OperationFilter {
+    /// Returns true if the operation passes the filters by actor and reason.
+    fn has_reason(&self, operation: &Operation) -> bool {
+        if self.actor.is_none() && self.reason.is_none() {
+            return true;
+        }
+        let standing = Standing::of_operation(operation);
+        standing.is_unpaid()
+            && self.actor.is_none_or(|actor| actor == standing.actor)
+            && self.reason.as_ref().is_none_or(|reason| standing.reason.as_ref() == Some(reason))
+    }
+}
+
 /// Upper bound on operations retried at once from a page.
 const MAX_RETRIED: usize = 1_000;
 
@@ -206,11 +235,15 @@ impl ListFilter for OperationFilter {
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.mirakl_id, self.statuses()) {
-            (Some(id), Some(codes)) => Query::any_of(Operation::BY_VENDOR, codes.into_iter().map(|code| (id, code))),
-            (Some(id), None) => Query::group(Operation::BY_VENDOR, (id,)),
-            (None, Some(codes)) => Query::any_of(Operation::BY_STATUS, codes),
-            (None, None) => Query::group(Operation::BY_DATE, ()),
+            (Some(id), Some(codes)) => {
+                Some(Query::any_of(Operation::BY_VENDOR, codes.into_iter().map(|code| (id, code))))
+            }
+            (Some(id), None) => Some(Query::group(Operation::BY_VENDOR, (id,))),
+            (None, Some(codes)) => Some(Query::any_of(Operation::BY_STATUS, codes)),
+            (None, None) => None,
         };
+        let listing = with_reason(listing, Operation::UNPAID, self.actor, self.reason.as_deref())?;
+        let listing = listing.unwrap_or_else(|| Query::group(Operation::BY_DATE, ()));
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
@@ -218,6 +251,7 @@ impl ListFilter for OperationFilter {
         let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
         Ok(self.statuses().is_none_or(|codes| codes.contains(&operation.status.code()))
             && self.mirakl_id.is_none_or(|id| id == operation.mirakl_id)
+            && self.has_reason(operation)
             && period.contains(operation.updated_at))
     }
 
@@ -227,7 +261,12 @@ impl ListFilter for OperationFilter {
 
     fn item(operation: Operation) -> OperationItem {
         let (transfer, withdraw) = operation.status.columns();
+        let Standing { stage, actor, reason } = Standing::of_operation(&operation);
         OperationItem {
+            stage: stage.name().to_owned(),
+            reason,
+            actor: actor.name().to_owned(),
+            cycle: operation.cycle_date,
             id: operation.id,
             mirakl_id: operation.mirakl_id,
             hipay_id: operation.recipient_hipay_id,

@@ -233,7 +233,7 @@ impl Moment {
 }
 
 /// Returns a 400 with this message.
-fn wrong(message: Message) -> Problem {
+pub(super) fn wrong(message: Message) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, message)
 }
 

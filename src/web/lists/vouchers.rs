@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
+use super::standing::{reason_schema, with_reason};
 use super::{ListFilter, Moment, Period, at_most, moment};
-use crate::domain::explanation::explain_voucher;
+use crate::domain::explanation::{Actor, explain_voucher};
 use crate::domain::money::Amount;
+use crate::domain::standing::Standing;
 use crate::domain::vendor::Vendor;
 use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
@@ -29,6 +31,11 @@ pub(in crate::web) struct VoucherFilter {
     cycle: Option<Date>,
     /// Store ID in Mirakl.
     mirakl_id: Option<u64>,
+    /// Party that has to act; limits the list to vouchers without operations.
+    actor: Option<Actor>,
+    /// Reason, as in `GET /todo`; limits the list to vouchers without operations.
+    #[param(schema_with = reason_schema)]
+    reason: Option<String>,
     /// Earliest time of creation in Mirakl: a day or an instant, inclusive.
     #[param(schema_with = moment)]
     from: Option<Moment>,
@@ -100,6 +107,19 @@ impl VoucherDetail {
     }
 }
 
+impl VoucherFilter {
+    /// Returns true if the voucher passes the filters by actor and reason.
+    fn has_reason(&self, record: &VoucherRecord) -> bool {
+        if self.actor.is_none() && self.reason.is_none() {
+            return true;
+        }
+        Standing::of_voucher(record).is_some_and(|standing| {
+            self.actor.is_none_or(|actor| actor == standing.actor)
+                && self.reason.as_ref().is_none_or(|reason| standing.reason.as_ref() == Some(reason))
+        })
+    }
+}
+
 impl ListFilter for VoucherFilter {
     type Record = VoucherRecord;
     type Item = VoucherItem;
@@ -109,18 +129,23 @@ impl ListFilter for VoucherFilter {
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
         let listing = match (self.state, self.cycle, self.mirakl_id) {
-            (None, None, None) => Query::group(VoucherRecord::BY_DATE, ()),
-            (Some(state), None, None) => Query::group(VoucherRecord::BY_STATE, state),
-            (None, Some(cycle), None) => Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle),)),
-            (Some(state), Some(cycle), None) => Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle), state)),
-            (None, None, Some(shop)) => Query::group(VoucherRecord::BY_SHOP, (shop,)),
-            (Some(state), None, Some(shop)) => Query::group(VoucherRecord::BY_SHOP, (shop, state)),
+            (None, None, None) => None,
+            (Some(state), None, None) => Some(Query::group(VoucherRecord::BY_STATE, state)),
+            (None, Some(cycle), None) => Some(Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle),))),
+            (Some(state), Some(cycle), None) => Some(Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle), state))),
+            (None, None, Some(shop)) => Some(Query::group(VoucherRecord::BY_SHOP, (shop,))),
+            (Some(state), None, Some(shop)) => Some(Query::group(VoucherRecord::BY_SHOP, (shop, state))),
             (None, Some(cycle), Some(shop)) => {
-                Query::group(VoucherRecord::BY_SHOP, (shop,)).and(VoucherRecord::BY_CYCLE, [(day_number(cycle),)])
+                let of_shop = Query::group(VoucherRecord::BY_SHOP, (shop,));
+                Some(of_shop.and(VoucherRecord::BY_CYCLE, [(day_number(cycle),)]))
             }
-            (Some(state), Some(cycle), Some(shop)) => Query::group(VoucherRecord::BY_SHOP, (shop, state))
-                .and(VoucherRecord::BY_CYCLE, [(day_number(cycle), state)]),
+            (Some(state), Some(cycle), Some(shop)) => {
+                let of_shop = Query::group(VoucherRecord::BY_SHOP, (shop, state));
+                Some(of_shop.and(VoucherRecord::BY_CYCLE, [(day_number(cycle), state)]))
+            }
         };
+        let listing = with_reason(listing, VoucherRecord::BY_REASON, self.actor, self.reason.as_deref())?;
+        let listing = listing.unwrap_or_else(|| Query::group(VoucherRecord::BY_DATE, ()));
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
 
@@ -129,6 +154,7 @@ impl ListFilter for VoucherFilter {
         Ok(self.state.is_none_or(|state| state == record.state())
             && self.cycle.is_none_or(|cycle| cycle == record.cycle_date)
             && self.mirakl_id.is_none_or(|shop| shop == record.voucher.shop_id)
+            && self.has_reason(record)
             && period.contains(record.made_at()))
     }
 

@@ -21,6 +21,7 @@ mod retry;
 mod settings;
 mod setup;
 mod sign_in;
+mod todo;
 mod transactions;
 mod transfers;
 mod vendor;
@@ -62,6 +63,7 @@ pub(super) fn inside() -> Vec<Route> {
     vec![
         ("/dashboard", get(overview::overview)),
         ("/dashboard/funds", get(overview::funds)),
+        ("/dashboard/todo", get(todo::todo)),
         ("/dashboard/vendors", get(vendors::list)),
         ("/dashboard/vendors.csv", get(lists::found_csv::<VendorFilter>)),
         ("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents)),

@@ -14,11 +14,13 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::notifications::refused_so_far;
 use super::page::{PageFrame, Tone, show};
+use super::todo::WorkRow;
 use crate::config::LogLevel;
+use crate::domain::explanation::Actor;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::{Column, Operation, Status};
 use crate::domain::vendor::Vendor;
-use crate::jobs::{self, BatchRecord, BatchState};
+use crate::jobs::{self, BatchRecord, BatchState, WorkGroup};
 use crate::platform::variants::named;
 use crate::schema::day_of_number;
 use crate::store::{Query, StoreError, StoreReader, View};
@@ -27,6 +29,8 @@ use crate::web::problem::Problem;
 
 /// Number of cycles shown side by side.
 const CYCLES: usize = 8;
+/// Number of groups of the work list that are shown.
+const WORK: usize = 8;
 /// Number of vendors named.
 const VENDORS: usize = 5;
 /// Time limit for HiPay to return a balance.
@@ -149,7 +153,10 @@ struct Overview {
     now: Timestamp,
     cycles: Vec<CycleMoney>,
     reasons: Vec<HeldReason>,
-    held: u64,
+    /// Groups that a party has to act on, the first of them.
+    work: Vec<WorkRow>,
+    /// Number of operations and vouchers that a party has to act on.
+    to_do: u64,
     warnings: u64,
     vendors: Vec<Vendor>,
     runs: Vec<RunTimes>,
@@ -167,7 +174,7 @@ struct OpenTrouble {
 
 struct OverviewData {
     cycles: Vec<CycleMoney>,
-    held: u64,
+    work: Vec<WorkGroup>,
     warnings: u64,
     vendors: Vec<Vendor>,
     last: BTreeMap<String, BatchRecord>,
@@ -178,7 +185,10 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
     let next = web.scheduler.next_runs().await?;
     let commands: Vec<&'static str> = next.iter().map(|run| run.kind.name()).collect();
     let known = web.context.store.reading(move |reader| known(reader, &commands)).await?;
-    let OverviewData { cycles, held, warnings, vendors, mut last } = known;
+    let OverviewData { cycles, mut work, warnings, vendors, mut last } = known;
+    work.retain(|group| group.actor != Actor::Nobody);
+    let to_do = work.iter().fold(0, |number: u64, group| number.saturating_add(group.count));
+    let work = work.into_iter().take(WORK).map(|group| WorkRow::new(&page, group)).collect();
     let reasons = cycles.first().map(|cycle| reasons(&page, cycle)).unwrap_or_default();
     let runs = next.into_iter().map(|run| RunTimes {
         command: run.kind.name(),
@@ -193,7 +203,8 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
         since: trouble.opened_at,
     });
     let troubles = troubles.collect();
-    show(StatusCode::OK, &Overview { page, now, cycles, reasons, held, warnings, vendors, runs, refused, troubles })
+    let overview = Overview { page, now, cycles, reasons, work, to_do, warnings, vendors, runs, refused, troubles };
+    show(StatusCode::OK, &overview)
 }
 
 fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<OverviewData, StoreError> {
@@ -221,7 +232,7 @@ fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<Overview
     }
     Ok(OverviewData {
         cycles: cycles.into_values().rev().take(CYCLES).collect(),
-        held: reader.count(Operation::HELD, ())?,
+        work: jobs::work_list(reader)?,
         warnings,
         vendors: attention(reader)?,
         last,

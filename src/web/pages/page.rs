@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Address, assets, language};
 use crate::config::Role;
-use crate::domain::explanation::Explanation;
+use crate::domain::explanation::{Explanation, title_of};
 use crate::domain::money::Amount;
 use crate::domain::operation::{Column, PaymentKind};
 use crate::text::message::{self, Message, logged, msg};
@@ -26,8 +26,8 @@ use crate::web::lists::{self, List, ListFilter, Paging, Parameters};
 use crate::web::problem::Problem;
 
 /// Sections of the dashboard, by their address under `/dashboard/`, which is also their name in texts.
-const SECTIONS: [&str; 8] =
-    ["vendors", "vouchers", "transfers", "transactions", "payments", "notifications", "logs", "settings"];
+const SECTIONS: [&str; 9] =
+    ["todo", "vendors", "vouchers", "transfers", "transactions", "payments", "notifications", "logs", "settings"];
 
 /// Length above which a text is cut and shown whole on demand, in characters.
 const MAX_CELL_LENGTH: usize = 60;
@@ -226,6 +226,11 @@ impl PageFrame {
     /// Formats an amount that may be unknown.
     pub(super) fn money(&self, amount: Option<&Amount>) -> String {
         amount.map_or_else(|| "—".to_owned(), |amount| self.amount(amount))
+    }
+
+    /// Returns the title of the reason why money is not paid.
+    pub(super) fn reason(&self, id: &str) -> String {
+        self.t(&title_of(id))
     }
 
     /// Formats a day.

@@ -31,6 +31,7 @@ password-well-known = Your password is one of those that attackers try first.
 password-mend = Anyone who has it can run batches and see what your sellers are paid. Have it changed: at HiPay for the web service, or in dashboard.users for a name of your own.
 password-go-on = Continue to the dashboard
 
+filter-actor = Who has to act
 filter-search = Search
 filter-all = All
 filter-from = From
@@ -173,7 +174,6 @@ funds-due = { $amount } to be transferred
 funds-unknown = HiPay does not report the balance at the moment.
 overview-held = Needs action
 overview-held-none = Nothing needs action.
-overview-held-some = These operations are paid only after an operator has reviewed them.
 overview-troubles = Open problems
 overview-since = since
 overview-vendors = Vendors that need attention
@@ -197,6 +197,35 @@ stage-transferred = In the wallets
 stage-withdrawing = Being withdrawn
 stage-withdrawn = Withdrawn to the bank
 stage-held-back = Held back
+
+section-todo = To do
+todo-lead = Everything that is not paid yet, by who has to act and why.
+todo-none = Everything is paid
+todo-none-next = New operations appear here until their money is at the bank.
+todo-total = { $number ->
+    [one] { $shown } operation or voucher not paid
+   *[other] { $shown } operations and vouchers not paid
+}
+todo-vouchers = { $number ->
+    [one] { $shown } voucher
+   *[other] { $shown } vouchers
+}
+todo-actor-marketplace = The marketplace has to act
+todo-actor-vendor = The vendor has to act
+todo-actor-hipay = HiPay has to act: contact its support
+todo-actor-administrator = The administrator of cashout has to act
+todo-actor-nobody = In progress, no action needed
+todo-reason = Reason
+todo-count = Number
+todo-commission = + { $amount } commission
+todo-oldest = Oldest
+todo-action = Action
+todo-retry = Retry
+todo-show = Show
+overview-todo = { $number ->
+    [one] { $shown } operation or voucher needs action
+   *[other] { $shown } operations and vouchers need action
+}
 
 trouble-title = This did not work
 trouble-not-found = There is nothing here

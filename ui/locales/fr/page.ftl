@@ -31,6 +31,7 @@ password-well-known = Votre mot de passe est de ceux que l’on essaie en premie
 password-mend = Quiconque le connaît peut lancer des traitements et voir ce que vos vendeurs reçoivent. Faites-le changer : chez HiPay pour le web service, ou dans dashboard.users pour un nom à vous.
 password-go-on = Continuer vers le tableau de bord
 
+filter-actor = Qui doit agir
 filter-search = Recherche
 filter-all = Tous
 filter-from = Du
@@ -173,7 +174,6 @@ funds-due = { $amount } à virer
 funds-unknown = HiPay ne communique pas le solde pour l’instant.
 overview-held = À traiter
 overview-held-none = Rien à traiter.
-overview-held-some = Ces opérations ne sont payées qu’une fois vérifiées par un opérateur.
 overview-troubles = Problèmes en cours
 overview-since = depuis le
 overview-vendors = Vendeurs à surveiller
@@ -197,6 +197,35 @@ stage-transferred = Sur les comptes HiPay
 stage-withdrawing = Retrait en cours
 stage-withdrawn = Retiré vers la banque
 stage-held-back = Retenu
+
+section-todo = À traiter
+todo-lead = Tout ce qui n’est pas encore payé, selon qui doit agir et pourquoi.
+todo-none = Tout est payé
+todo-none-next = Les nouvelles opérations figurent ici jusqu’à l’arrivée de l’argent à la banque.
+todo-total = { $number ->
+    [one] { $shown } opération ou bon de paiement à payer
+   *[other] { $shown } opérations et bons de paiement à payer
+}
+todo-vouchers = { $number ->
+    [one] { $shown } bon de paiement
+   *[other] { $shown } bons de paiement
+}
+todo-actor-marketplace = À la place de marché d’agir
+todo-actor-vendor = Au vendeur d’agir
+todo-actor-hipay = À HiPay d’agir : contacter son assistance
+todo-actor-administrator = À l’administrateur de cashout d’agir
+todo-actor-nobody = En cours, aucune action nécessaire
+todo-reason = Motif
+todo-count = Nombre
+todo-commission = + { $amount } de commission
+todo-oldest = Depuis
+todo-action = Action
+todo-retry = Relancer
+todo-show = Afficher
+overview-todo = { $number ->
+    [one] { $shown } opération ou bon de paiement à traiter
+   *[other] { $shown } opérations et bons de paiement à traiter
+}
 
 trouble-title = Cela n’a pas fonctionné
 trouble-not-found = Il n’y a rien ici

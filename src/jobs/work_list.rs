@@ -1,0 +1,112 @@
+//! The work list: everything that is not paid, in groups by the party that acts next and the reason.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::explanation::Actor;
+use crate::domain::money::{Amount, Currency};
+use crate::domain::operation::Operation;
+use crate::domain::voucher::VoucherRecord;
+use crate::jobs::add_to_sums;
+use crate::store::{Index, Query, Record, StoreError, View};
+
+/// Kind of the records in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorkKind {
+    /// Operations whose money has not reached the bank.
+    Operations,
+    /// Vouchers without operations.
+    Vouchers,
+}
+
+/// Unpaid records with one reason. Each unpaid operation, and each voucher without operations, is in exactly one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkGroup {
+    /// Kind of the records.
+    pub kind: WorkKind,
+    /// Party that acts next.
+    pub actor: Actor,
+    /// Id of the reason's explanation.
+    pub reason: String,
+    /// Number of records.
+    pub count: u64,
+    /// Sum in each currency: of operations, their amounts; of vouchers, the amounts owed to shops.
+    pub amounts: Vec<Amount>,
+    /// Sum in each currency of the commissions that vouchers owe to the operator; empty for operations.
+    pub commissions: Vec<Amount>,
+    /// Cut of the oldest operation's cycle, or creation of the oldest voucher (UTC).
+    pub oldest: Option<Timestamp>,
+    /// True if operations of the group can be retried together.
+    pub can_be_retried: bool,
+}
+
+/// Group of the indexes by reason: actor, reason and currency.
+type ReasonGroup = (&'static str, String, String);
+
+/// Returns all groups: those that a party has to act on first, in the order of the parties, then those that go on by
+/// themselves; within a party the largest number of records first.
+pub fn work_list(view: &impl View) -> Result<Vec<WorkGroup>, StoreError> {
+    let mut groups = gather(view, WorkKind::Operations, Operation::UNPAID)?;
+    for group in &mut groups {
+        let oldest = Query::group(Operation::UNPAID_BY_AGE, (group.actor.name(), group.reason.as_str()));
+        if let Some(operation) = view.page_uncounted(&oldest.limit(1))?.items.first() {
+            group.oldest = Some(operation.cycle_at);
+            group.can_be_retried = operation.is_unpaid() && !operation.waits_on_purpose();
+        }
+    }
+    for mut group in gather(view, WorkKind::Vouchers, VoucherRecord::BY_REASON)? {
+        for currency in group.amounts.iter().map(|amount| amount.currency()) {
+            let key = (group.actor.name(), group.reason.as_str(), currency.code());
+            let commission = view.sum(VoucherRecord::COMMISSION_BY_REASON, key)?;
+            group.commissions.push(Amount::from_minor(commission, currency));
+        }
+        let oldest = Query::group(VoucherRecord::BY_REASON, (group.actor.name(), group.reason.as_str()));
+        group.oldest = view.page_uncounted(&oldest.limit(1))?.items.first().map(VoucherRecord::made_at);
+        groups.push(group);
+    }
+    groups.sort_by_key(|group| (rank(group.actor), std::cmp::Reverse(group.count), group.reason.clone()));
+    Ok(groups)
+}
+
+/// Returns the groups of one kind with their counts and sums.
+fn gather<R: Record>(
+    view: &impl View,
+    kind: WorkKind,
+    index: Index<R, ReasonGroup, Timestamp>,
+) -> Result<Vec<WorkGroup>, StoreError> {
+    let mut groups: BTreeMap<(String, String), WorkGroup> = BTreeMap::new();
+    for ((actor, reason, currency), count) in view.groups(index)? {
+        let known = Actor::ALL.into_iter().find(|known| known.name() == actor);
+        let group = groups.entry((actor.clone(), reason.clone())).or_insert_with(|| WorkGroup {
+            kind,
+            actor: known.unwrap_or(Actor::Administrator),
+            reason: reason.clone(),
+            count: 0,
+            amounts: Vec::new(),
+            commissions: Vec::new(),
+            oldest: None,
+            can_be_retried: false,
+        });
+        group.count = group.count.saturating_add(count);
+        let minor = view.sum(index, (actor.as_str(), reason.as_str(), currency.as_str()))?;
+        if let Ok(currency) = Currency::from_code(&currency) {
+            add_to_sums(&mut group.amounts, Amount::from_minor(minor, currency));
+        }
+    }
+    Ok(groups.into_values().collect())
+}
+
+/// Returns the place of a party in the list.
+fn rank(actor: Actor) -> u8 {
+    match actor {
+        Actor::Marketplace => 0,
+        Actor::Vendor => 1,
+        Actor::HiPay => 2,
+        Actor::Administrator => 3,
+        Actor::Nobody => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests;

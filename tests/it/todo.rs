@@ -1,0 +1,136 @@
+//! The work list: every figure is that of the rows it links to, and together they are all that is owed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cashout::domain::money::{Amount, Currency};
+use cashout::domain::operation::{Operation, Status};
+use cashout::domain::voucher::VoucherRecord;
+use cashout::store::{Query, View};
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::signing_in::{OPERATOR, VIEWER, signed_in};
+use crate::snapshots::{generate, marketplace};
+use crate::world::World;
+
+/// Returns sums in minor units, by currency and field.
+fn minor_units(rows: &[Value], field: &str) -> BTreeMap<String, i64> {
+    let mut sums = BTreeMap::new();
+    for row in rows.iter().filter(|row| row[field].is_string()) {
+        let currency = row["currency"].as_str().unwrap();
+        let amount = Amount::parse(row[field].as_str().unwrap(), Currency::from_code(currency).unwrap()).unwrap();
+        *sums.entry(currency.to_owned()).or_default() += amount.minor();
+    }
+    sums
+}
+
+/// Returns all rows of a list, page by page.
+async fn rows(api: &Api, query: &str) -> (u64, Vec<Value>) {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = api.get(&format!("{query}&per_page=2{cursor}")).await;
+        items.extend(page["items"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return (page["total"].as_u64().unwrap(), items),
+        }
+    }
+}
+
+/// A shop that has no wallet is owed money as well.
+async fn troubled() -> World {
+    let world = marketplace().await;
+    generate(&world, 20, 2999, 4_200, 300).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_is_that_of_its_rows_and_all_of_them_are_all_that_is_owed() {
+    let world = troubled().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    let todo = api.get("todo").await;
+    let (mut operations, mut vouchers) = (BTreeSet::new(), BTreeSet::new());
+    let mut sums: BTreeMap<&str, BTreeMap<String, i64>> = BTreeMap::new();
+    for group in todo["items"].as_array().unwrap() {
+        let query = group["query"].as_str().unwrap();
+        let (total, rows) = rows(&api, query).await;
+        assert_eq!((group["count"].as_u64(), total), (Some(rows.len() as u64), rows.len() as u64), "{query}");
+        let stated = group["sums"].as_array().unwrap();
+        for field in ["amount", "commission"] {
+            assert_eq!(minor_units(stated, field), minor_units(&rows, field), "{query}");
+            for (currency, minor) in minor_units(&rows, field) {
+                *sums.entry(field).or_default().entry(currency).or_default() += minor;
+            }
+        }
+        for row in rows {
+            assert_eq!(row["actor"], group["actor"], "{query}: {row}");
+            let (seen, id) = match query.split_once('?').unwrap().0 {
+                "operations" => (&mut operations, row["id"].to_string()),
+                _ => (&mut vouchers, row["id"].as_str().unwrap().to_owned()),
+            };
+            assert!(seen.insert(id), "in two groups: {row}");
+        }
+    }
+    for field in ["amount", "commission"] {
+        assert_eq!(minor_units(todo["sums"].as_array().unwrap(), field), sums[field]);
+    }
+    assert_eq!(todo["total"].as_u64().unwrap(), (operations.len() + vouchers.len()) as u64);
+
+    let over = |operation: &Operation| {
+        let paid = operation.status == Status::WithdrawSuccess && operation.held.is_none();
+        paid || operation.is_settled()
+            || [Status::AdjustedOperations, Status::InvalidAmount].contains(&operation.status)
+    };
+    let expected = world.operations().into_iter().filter(|operation| !over(operation)).map(|operation| operation.id);
+    assert_eq!(operations, expected.map(|id| id.to_string()).collect());
+    let held = Query::group(VoucherRecord::HELD, ()).limit(1_000);
+    let held = world.context.store.reading(move |reader| reader.page(&held)).await.unwrap().items;
+    assert_eq!(vouchers, held.iter().map(VoucherRecord::id).collect());
+    assert!(vouchers.contains("invoices-2999-20"), "the voucher of the shop without a wallet: {vouchers:?}");
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_by_reason_and_actor_are_combined_with_the_others() {
+    let world = troubled().await;
+    let appliance = world.serve().await;
+    let api = Api::of(&appliance);
+    let all = api.get("operations?actor=marketplace").await;
+    let ids = |list: &Value| -> BTreeSet<u64> {
+        list["items"].as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
+    };
+    assert!(all["total"].as_u64().unwrap() > 1, "{all}");
+    let of_shop = api.get("operations?actor=marketplace&mirakl_id=2002").await;
+    assert_eq!(ids(&of_shop), BTreeSet::from([world.operation(2).id]));
+    let searched = api.get("operations?actor=marketplace&q=2002").await;
+    assert_eq!(ids(&searched), ids(&of_shop));
+    assert_eq!(api.get("operations?actor=hipay&reason=held-by-somebody").await["total"], 0);
+    let none = api.get("vouchers?actor=nobody&state=outside_cycles").await;
+    assert_eq!(none["total"], 0, "{none}");
+    let outside = api.get("vouchers?reason=voucher-outside-cycles&cycle=2026-11-11").await;
+    assert!(outside["total"].as_u64().unwrap() <= 1, "{outside}");
+    appliance.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_and_the_overview_name_who_has_to_act() {
+    let world = troubled().await;
+    let appliance = world.serve().await;
+    let operator = signed_in(&appliance, OPERATOR).await;
+    let page = operator.ask("GET", "/dashboard/todo").send().await.unwrap().text().await.unwrap();
+    for expected in
+        ["The marketplace has to act", "Held by an operator", "Shop has no HiPay account yet", "Bank details"]
+    {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    assert!(page.contains("/dashboard/vouchers?actor=marketplace&#38;reason=voucher-vendor-unknown"), "{page}");
+    let retry = "/dashboard/transfers/retry?actor=marketplace&#38;reason=why-transfer-negative";
+    assert!(page.contains(retry), "{page}");
+    let overview = operator.ask("GET", "/dashboard").send().await.unwrap().text().await.unwrap();
+    assert!(overview.contains("Shop has no HiPay account yet") && !overview.contains("Nothing needs action"));
+    let viewer = signed_in(&appliance, VIEWER).await;
+    let page = viewer.ask("GET", "/dashboard/todo").send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("Held by an operator") && !page.contains("/dashboard/transfers/retry"), "{page}");
+    appliance.stop().await.unwrap();
+}
