@@ -88,6 +88,7 @@ impl Record for Operation {
         &Self::BY_VENDOR,
         &Self::AMOUNTS,
         &Self::BY_CYCLE,
+        &Self::BY_STAGE,
         &Self::SEARCH,
         &Self::BY_TRANSACTION,
         &Self::HELD,
@@ -137,13 +138,26 @@ impl Operation {
     .weighing(|operation: &Self| operation.amount.minor())
     .counted();
 
-    /// For totals of a cycle: number and amount for each of its days.
-    pub const BY_CYCLE: Index<Self, (i64, i64, String)> = Index::by_key("cycle", 1, |operation: &Self| {
+    /// For pages and totals of a cycle: by its day, beneficiary, stage, status and currency, latest change last. A
+    /// change in [`Standing`] needs another version.
+    pub const BY_CYCLE: Index<Self, CycleGroup, Timestamp> = Index::new("cycle", 2, |operation: &Self| {
+        let stage = Standing::of_operation(operation).stage.name();
+        let (day, status) = (day_number(operation.cycle_date), operation.status.code());
         let currency = operation.amount.currency().code().to_owned();
-        vec![(day_number(operation.cycle_date), operation.status.code(), currency)]
+        vec![((day, operation.beneficiary.name(), stage, status, currency), operation.updated_at)]
     })
     .weighing(|operation: &Self| operation.amount.minor())
-    .counted();
+    .bucketed(QUARTER_OF_A_DAY)
+    .for_pages();
+
+    /// For pages: by beneficiary and stage, latest change last. A change in [`Standing`] needs another version.
+    pub const BY_STAGE: Index<Self, (&'static str, &'static str), Timestamp> =
+        Index::new("stage", 1, |operation: &Self| {
+            let stage = Standing::of_operation(operation).stage.name();
+            vec![((operation.beneficiary.name(), stage), operation.updated_at)]
+        })
+        .bucketed(QUARTER_OF_A_DAY)
+        .for_pages();
 
     /// For search: shop, wallet, payment order.
     pub const SEARCH: Index<Self, (), String> = Index::new("search", 1, |operation: &Self| {
@@ -187,6 +201,9 @@ fn unpaid_entry(operation: &Operation, at: Timestamp) -> Vec<((&'static str, Str
     };
     Vec::from_iter(standing.is_unpaid().then(|| (group(), at)))
 }
+
+/// Group of an operation in its cycle: day, beneficiary, stage, status and currency.
+pub type CycleGroup = (i64, &'static str, &'static str, i64, String);
 
 /// Returns the group of an operation by its voucher and beneficiary; a remainder has none.
 fn voucher_group(operation: &Operation) -> Vec<(u64, String, Beneficiary)> {

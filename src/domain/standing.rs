@@ -4,7 +4,9 @@
 //! Pure. The store lists records by their standing. A change of an explanation's id or actor therefore needs a new
 //! version of the indexes that use it; a test holds the table of both.
 
+use serde::Deserialize;
 use strum::{IntoStaticStr, VariantArray};
+use utoipa::ToSchema;
 
 use crate::domain::explanation::{Actor, Explanation, explain, explain_voucher};
 use crate::domain::operation::{Operation, Status};
@@ -12,8 +14,9 @@ use crate::domain::voucher::{HeldBecause, VoucherRecord, VoucherState};
 use crate::platform::variants::named;
 
 /// Stage that money has reached. Each operation, and each voucher without operations, is in exactly one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// A voucher without operations that this installation has to pay, or may have to.
     Held,
@@ -42,6 +45,13 @@ pub enum Stage {
 }
 
 named!(pub Stage);
+
+impl Stage {
+    /// Returns the stage of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+}
 
 /// The stage of an operation or a voucher, the reason, and the party that acts next.
 #[derive(Debug, Clone, PartialEq, Eq)]

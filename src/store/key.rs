@@ -48,6 +48,9 @@ impl<A, B> PrefixOf<(A, B)> for () {}
 impl<A, B> PrefixOf<(A, B)> for (A,) {}
 impl<A, B, C> PrefixOf<(A, B, C)> for (A,) {}
 impl<A, B, C> PrefixOf<(A, B, C)> for (A, B) {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A,) {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A, B) {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A, B, C) {}
 
 /// Terminator of text; inside the text, this byte and the escape are written as two bytes.
 const END: u8 = 0;
@@ -210,44 +213,29 @@ impl Ordered for () {
     fn encode(&self, _out: &mut Vec<u8>) {}
 }
 
-impl<A: Ordered> Ordered for (A,) {
-    type Kind = (A::Kind,);
+/// Implements the encoding of a tuple: that of its values, one after the other.
+macro_rules! tuple {
+    ($($name:ident $place:tt)+) => {
+        impl<$($name: Ordered),+> Ordered for ($($name,)+) {
+            type Kind = ($($name::Kind,)+);
 
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-    }
+            fn encode(&self, out: &mut Vec<u8>) {
+                $(self.$place.encode(out);)+
+            }
+        }
+
+        impl<$($name: Key),+> Key for ($($name,)+) {
+            fn decode(bytes: &mut &[u8]) -> Option<Self> {
+                Some(($($name::decode(bytes)?,)+))
+            }
+        }
+    };
 }
 
-impl<A: Ordered, B: Ordered> Ordered for (A, B) {
-    type Kind = (A::Kind, B::Kind);
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-        self.1.encode(out);
-    }
-}
-
-impl<A: Key, B: Key> Key for (A, B) {
-    fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        Some((A::decode(bytes)?, B::decode(bytes)?))
-    }
-}
-
-impl<A: Ordered, B: Ordered, C: Ordered> Ordered for (A, B, C) {
-    type Kind = (A::Kind, B::Kind, C::Kind);
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-        self.1.encode(out);
-        self.2.encode(out);
-    }
-}
-
-impl<A: Key, B: Key, C: Key> Key for (A, B, C) {
-    fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        Some((A::decode(bytes)?, B::decode(bytes)?, C::decode(bytes)?))
-    }
-}
+tuple!(A 0);
+tuple!(A 0 B 1);
+tuple!(A 0 B 1 C 2);
+tuple!(A 0 B 1 C 2 D 3 E 4);
 
 /// Takes `N` bytes off the front.
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

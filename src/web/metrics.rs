@@ -152,7 +152,13 @@ const AGES: [(i32, &str); 3] = [(7, "under_7_days"), (30, "under_30_days"), (i32
 fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Result<(), StoreError> {
     let mut sums: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
     let mut currencies = BTreeSet::new();
-    for ((day, code, currency), _) in reader.groups(Operation::BY_CYCLE)? {
+    let groups = match reader.groups(Operation::BY_CYCLE) {
+        // The metric is absent while an update builds the index.
+        Err(StoreError::NotBuilt { .. }) => return Ok(()),
+        groups => groups?,
+    };
+    for (group, _) in groups {
+        let (day, code, currency) = (group.0, group.3, group.4.clone());
         let status = Status::from_code(code);
         currencies.insert(currency.clone());
         if !status.is_open() {
@@ -160,7 +166,7 @@ fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Res
         }
         let days = day_of_number(day).and_then(|day| today.since(day).ok()).map_or(0, |span| span.get_days());
         let age = AGES.iter().find(|(limit, _)| days < *limit).map_or("", |(_, age)| *age);
-        let sum = reader.sum(Operation::BY_CYCLE, (day, code, currency.as_str()))?;
+        let sum = reader.sum(Operation::BY_CYCLE, group)?;
         let known = sums.entry((status.name(), age, currency)).or_default();
         *known = known.saturating_add(sum);
     }

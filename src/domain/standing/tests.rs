@@ -31,7 +31,7 @@ fn attempted(status: Status, state: &str, word: &str, refusal: &Value) -> Operat
     operation(status, &json!({ "transfer": attempts, "withdrawal": attempts }))
 }
 
-fn voucher(held: &HeldBecause) -> VoucherRecord {
+fn voucher(held: HeldBecause) -> VoucherRecord {
     let euro = json!({ "minor": 100, "currency": "EUR" });
     serde_json::from_value(json!({
         "voucher": { "number": "1", "source": "invoices", "shop_id": 1, "vendor_amount": euro, "operator_amount": euro },
@@ -94,7 +94,7 @@ fn standings_change_only_with_the_version_of_their_indexes() {
         }
     }
     for held in HeldBecause::ALL {
-        add(&mut table, &format!("voucher {held:?}"), &Standing::of_voucher(&voucher(&held)).unwrap());
+        add(&mut table, &format!("voucher {held:?}"), &Standing::of_voucher(&voucher(held)).unwrap());
     }
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);

@@ -32,6 +32,7 @@ use super::auth;
 use super::problem::{Problem, ProblemBody};
 use super::{COOKIE, Web, lists, not_allowed};
 use crate::domain::explanation::Actor;
+use crate::domain::standing::Stage;
 
 /// Published description of the API, which a test compares with [`description`].
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -109,7 +110,7 @@ pub fn description() -> String {
         batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, todo::todo, troubles::troubles,
         update::update, update::install, update::check, update::request, settings::settings,
         settings::change_settings),
-    components(schemas(ProblemBody, Actor)),
+    components(schemas(ProblemBody, Actor, Stage)),
     modifiers(&Doors),
     security(("token" = []), ("session" = []))
 )]

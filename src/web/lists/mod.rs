@@ -93,7 +93,10 @@ where
 }
 
 /// Returns the choices of `all` that pass a filter which may be unset.
-fn passing<T: Copy + PartialEq>(wanted: Option<T>, all: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+fn passing<T: Copy + PartialEq, I: IntoIterator<Item = T, IntoIter: Clone>>(
+    wanted: Option<T>,
+    all: I,
+) -> impl Iterator<Item = T> + Clone {
     all.into_iter().filter(move |one| wanted.is_none_or(|wanted| wanted == *one))
 }
 

@@ -9,11 +9,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::standing::{reason_schema, with_reason};
-use super::{ListFilter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment, passing};
 use crate::domain::explanation::Actor;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
-use crate::domain::standing::Standing;
+use crate::domain::standing::{Stage, Standing};
+use crate::schema::day_number;
 use crate::store::{Index, Query, View};
 use crate::text::message::msg;
 use crate::web::Web;
@@ -30,6 +31,12 @@ pub(in crate::web) struct OperationFilter {
     withdraw_status: Option<Column>,
     /// Store ID of the shop in Mirakl.
     mirakl_id: Option<u64>,
+    /// Day of the cycle.
+    cycle: Option<Date>,
+    /// Beneficiary: `vendor`, or `operator` for commissions.
+    beneficiary: Option<Beneficiary>,
+    /// Stage that the money has reached.
+    stage: Option<Stage>,
     /// Party that has to act; limits the list to operations that are not paid.
     actor: Option<Actor>,
     /// Reason, as in `GET /todo`; limits the list to operations that are not paid.
@@ -173,6 +180,29 @@ impl OperationFilter {
 }
 
 impl OperationFilter {
+    /// Restricts `listing`, or every operation if there is none, to the cycle, the beneficiary and the stage.
+    fn with_stage(&self, listing: Option<Query<Operation, Timestamp>>) -> Option<Query<Operation, Timestamp>> {
+        if self.cycle.is_none() && self.beneficiary.is_none() && self.stage.is_none() {
+            return listing;
+        }
+        let stages = passing(self.stage, Stage::ALL).map(Stage::name);
+        let beneficiaries = passing(self.beneficiary, Beneficiary::ALL).map(Beneficiary::name);
+        let both: Vec<(&str, &str)> =
+            beneficiaries.flat_map(|beneficiary| stages.clone().map(move |stage| (beneficiary, stage))).collect();
+        Some(match (self.cycle, listing) {
+            (None, None) => Query::any_of(Operation::BY_STAGE, both),
+            (None, Some(listing)) => listing.and(Operation::BY_STAGE, both),
+            (Some(cycle), listing) => {
+                let day = day_number(cycle);
+                let groups = both.into_iter().map(|(beneficiary, stage)| (day, beneficiary, stage));
+                match listing {
+                    None => Query::any_of(Operation::BY_CYCLE, groups),
+                    Some(listing) => listing.and(Operation::BY_CYCLE, groups),
+                }
+            }
+        })
+    }
+
     /// Returns true if the operation passes the filters by actor and reason.
     fn has_reason(&self, operation: &Operation) -> bool {
         if self.actor.is_none() && self.reason.is_none() {
@@ -242,6 +272,7 @@ impl ListFilter for OperationFilter {
             (None, Some(codes)) => Some(Query::any_of(Operation::BY_STATUS, codes)),
             (None, None) => None,
         };
+        let listing = self.with_stage(listing);
         let listing = with_reason(listing, Operation::UNPAID, self.actor, self.reason.as_deref())?;
         let listing = listing.unwrap_or_else(|| Query::group(Operation::BY_DATE, ()));
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
@@ -251,6 +282,9 @@ impl ListFilter for OperationFilter {
         let period = Period::new(self.from.as_ref(), self.to.as_ref(), zone)?;
         Ok(self.statuses().is_none_or(|codes| codes.contains(&operation.status.code()))
             && self.mirakl_id.is_none_or(|id| id == operation.mirakl_id)
+            && self.cycle.is_none_or(|cycle| cycle == operation.cycle_date)
+            && self.beneficiary.is_none_or(|beneficiary| beneficiary == operation.beneficiary)
+            && self.stage.is_none_or(|stage| stage == Standing::of_operation(operation).stage)
             && self.has_reason(operation)
             && period.contains(operation.updated_at))
     }

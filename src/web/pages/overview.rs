@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use strum::{IntoStaticStr, VariantArray};
 
 use super::notifications::refused_so_far;
 use super::page::{PageFrame, Tone, show};
@@ -18,10 +17,10 @@ use super::todo::WorkRow;
 use crate::config::LogLevel;
 use crate::domain::explanation::Actor;
 use crate::domain::money::{Amount, Currency};
-use crate::domain::operation::{Column, Operation, Status};
+use crate::domain::operation::{Operation, Status};
+use crate::domain::standing::Stage;
 use crate::domain::vendor::Vendor;
 use crate::jobs::{self, BatchRecord, BatchState, WorkGroup};
-use crate::platform::variants::named;
 use crate::schema::day_of_number;
 use crate::store::{Query, StoreError, StoreReader, View};
 use crate::web::Web;
@@ -38,42 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Maximum width of a cycle's bar.
 const WIDTH: u64 = 1_000;
 
-/// Stage that money has reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-enum MoneyStage {
-    Withdrawn,
-    Withdrawing,
-    Transferred,
-    Transferring,
-    ToTransfer,
-    HeldBack,
-}
+/// Stages that are shown, in the order of a normal payment; what is held back comes last.
+const STAGES: [Stage; 6] =
+    [Stage::ToTransfer, Stage::Transferring, Stage::InWallets, Stage::Withdrawing, Stage::Withdrawn, Stage::HeldBack];
 
-named!(MoneyStage);
-
-impl MoneyStage {
-    /// Returns the stage of a status; `None` if nothing is to be paid.
-    fn of(status: Status) -> Option<Self> {
-        Some(match status {
-            Status::Created => Self::ToTransfer,
-            Status::TransferSending | Status::TransferRequested => Self::Transferring,
-            Status::TransferSuccess => Self::Transferred,
-            Status::WithdrawSending | Status::WithdrawRequested => Self::Withdrawing,
-            Status::WithdrawSuccess => Self::Withdrawn,
-            Status::AdjustedOperations | Status::InvalidAmount => return None,
-            Status::TransferVendorDisabled
-            | Status::TransferFailed
-            | Status::TransferNegative
-            | Status::WithdrawVendorDisabled
-            | Status::WithdrawFailed
-            | Status::WithdrawCanceled
-            | Status::WithdrawNegative
-            | Status::WithdrawPaymentBlocked
-            | Status::Unknown(_) => Self::HeldBack,
-        })
-    }
-}
+/// Stages in the order of a cycle's bar: what is done comes first.
+const BAR: [Stage; 6] =
+    [Stage::Withdrawn, Stage::Withdrawing, Stage::InWallets, Stage::Transferring, Stage::ToTransfer, Stage::HeldBack];
 
 /// Number of operations, and their amounts by currency.
 #[derive(Default)]
@@ -96,9 +66,9 @@ impl Sum {
 /// The progress of a cycle.
 struct CycleMoney {
     day: Date,
-    stages: BTreeMap<MoneyStage, Sum>,
-    /// Money held back, by status.
-    reasons: BTreeMap<i64, Sum>,
+    stages: BTreeMap<Stage, Sum>,
+    /// Money held back, by the filter of the list that shows it and the word for it.
+    reasons: BTreeMap<(String, i64), Sum>,
     all: Sum,
 }
 
@@ -110,7 +80,7 @@ struct BarPiece {
 }
 
 impl CycleMoney {
-    fn stage(&self, stage: MoneyStage) -> &Sum {
+    fn stage(&self, stage: Stage) -> &Sum {
         static NOTHING: Sum = Sum { count: 0, amounts: Vec::new() };
         self.stages.get(&stage).unwrap_or(&NOTHING)
     }
@@ -119,12 +89,12 @@ impl CycleMoney {
     fn bar(&self) -> Vec<BarPiece> {
         let mut pieces = Vec::new();
         let (mut passed, all) = (0_u64, self.all.count.max(1));
-        for stage in MoneyStage::ALL {
+        for stage in BAR {
             let x = passed.saturating_mul(WIDTH).div_euclid(all);
             passed = passed.saturating_add(self.stage(stage).count);
             let end = passed.saturating_mul(WIDTH).div_euclid(all);
             if end > x {
-                pieces.push(BarPiece { stage: stage.name(), x, width: end.saturating_sub(x) });
+                pieces.push(BarPiece { stage: class_of(stage), x, width: end.saturating_sub(x) });
             }
         }
         pieces
@@ -209,18 +179,23 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
 
 fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<OverviewData, StoreError> {
     let mut cycles: BTreeMap<i64, CycleMoney> = BTreeMap::new();
-    for ((day, code, currency), count) in reader.groups(Operation::BY_CYCLE)? {
-        let (Some(date), Ok(known)) = (day_of_number(day), Currency::from_code(&currency)) else { continue };
-        let minor = reader.sum(Operation::BY_CYCLE, (day, code, currency))?;
+    for (group, count) in reader.groups(Operation::BY_CYCLE)? {
+        let (date, currency) = (day_of_number(group.0), Currency::from_code(&group.4));
+        let (day, stage, status) = (group.0, Stage::of_name(&group.2), Status::from_code(group.3));
+        let (Some(date), Ok(currency), Some(stage)) = (date, currency, stage) else { continue };
         let nothing =
             || CycleMoney { day: date, stages: BTreeMap::new(), reasons: BTreeMap::new(), all: Sum::default() };
         let cycle = cycles.entry(day).or_insert_with(nothing);
-        let Some(stage) = MoneyStage::of(Status::from_code(code)) else { continue };
-        let amount = Amount::from_minor(minor, known);
+        if !STAGES.contains(&stage) {
+            continue;
+        }
+        let amount = Amount::from_minor(reader.sum(Operation::BY_CYCLE, group)?, currency);
         cycle.stages.entry(stage).or_default().add(count, amount);
         cycle.all.add(count, amount);
-        if stage == MoneyStage::HeldBack {
-            cycle.reasons.entry(code).or_default().add(count, amount);
+        if stage == Stage::HeldBack {
+            let (transfer, withdrawal) = status.columns();
+            let query = format!("transfer_status={}&withdraw_status={}", transfer.name(), withdrawal.name());
+            cycle.reasons.entry((query, status.code())).or_default().add(count, amount);
         }
     }
     let groups = reader.groups(Vendor::BY_STATUS)?;
@@ -252,32 +227,45 @@ fn attention(reader: &StoreReader<'_>) -> Result<Vec<Vendor>, StoreError> {
 }
 
 fn reasons(page: &PageFrame, cycle: &CycleMoney) -> Vec<HeldReason> {
-    let reason = |(code, sum): (&i64, &Sum)| {
-        let status = Status::from_code(*code);
-        let (transfer, withdrawal) = status.columns();
-        let of_transfer = withdrawal == Column::None;
-        let (key, column) = if of_transfer { ("transfer_status", transfer) } else { ("withdraw_status", withdrawal) };
-        HeldReason {
-            word: page.of(&status),
-            address: format!("/dashboard/transfers?{key}={}", column.name()),
-            count: sum.count,
-            amounts: sum.amounts.clone(),
-        }
+    let reason = |((query, code), sum): (&(String, i64), &Sum)| HeldReason {
+        word: page.of(&Status::from_code(*code)),
+        address: format!("/dashboard/transfers?cycle={}&stage={}&{query}", cycle.day, Stage::HeldBack.name()),
+        count: sum.count,
+        amounts: sum.amounts.clone(),
     };
     cycle.reasons.iter().map(reason).collect()
 }
 
+/// Returns the class of a stage's colour.
+fn class_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::ToTransfer => "to-transfer",
+        Stage::Transferring => "transferring",
+        Stage::InWallets => "in-wallets",
+        Stage::Withdrawing => "withdrawing",
+        Stage::Withdrawn => "withdrawn",
+        Stage::HeldBack => "held-back",
+        Stage::Held
+        | Stage::PaidElsewhere
+        | Stage::OutsideCycles
+        | Stage::Netted
+        | Stage::NothingToPay
+        | Stage::Settled => "",
+    }
+}
+
 impl Overview {
-    /// Returns the stages in the order of a normal payment; what is held back comes last.
-    fn stages(&self) -> [MoneyStage; 6] {
-        [
-            MoneyStage::ToTransfer,
-            MoneyStage::Transferring,
-            MoneyStage::Transferred,
-            MoneyStage::Withdrawing,
-            MoneyStage::Withdrawn,
-            MoneyStage::HeldBack,
-        ]
+    fn stages(&self) -> [Stage; 6] {
+        STAGES
+    }
+
+    fn class(&self, stage: Stage) -> &'static str {
+        class_of(stage)
+    }
+
+    /// Returns the address of the operations of a cycle in a stage.
+    fn link(&self, cycle: &CycleMoney, stage: Stage) -> String {
+        format!("/dashboard/transfers?cycle={}&stage={}", cycle.day, stage.name())
     }
 
     fn state_tone(&self, state: &BatchState) -> &'static str {

@@ -12,6 +12,7 @@ use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::explanation::explain;
 use crate::domain::inbox::Notification;
 use crate::domain::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
+use crate::domain::standing::Stage;
 use crate::domain::vendor::Vendor;
 use crate::store::{Query, View};
 use crate::text::message::msg;
@@ -190,6 +191,12 @@ fn status_tone(status: Status) -> &'static str {
 }
 
 impl Transfers {
+    /// Returns the stages of operations; the others are those of vouchers.
+    fn stages(&self) -> impl Iterator<Item = Stage> {
+        let of_vouchers = [Stage::Held, Stage::PaidElsewhere, Stage::OutsideCycles];
+        Stage::ALL.into_iter().filter(move |stage| !of_vouchers.contains(stage))
+    }
+
     /// Returns the choices of a status filter, in the order of the product's documentation.
     fn columns(&self, kind: PaymentKind) -> Vec<Column> {
         let of_transfer = |column: &Column| !matches!(column, Column::Canceled | Column::PaymentBlocked);

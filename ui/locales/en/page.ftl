@@ -31,6 +31,8 @@ password-well-known = Your password is one of those that attackers try first.
 password-mend = Anyone who has it can run batches and see what your sellers are paid. Have it changed: at HiPay for the web service, or in dashboard.users for a name of your own.
 password-go-on = Continue to the dashboard
 
+filter-beneficiary = Beneficiary
+filter-stage = Stage
 filter-actor = Who has to act
 filter-search = Search
 filter-all = All
@@ -193,10 +195,16 @@ overview-progress = Progress
 overview-operations = Operations
 stage-to-transfer = To transfer
 stage-transferring = Being transferred
-stage-transferred = In the wallets
+stage-in-wallets = In the wallets
 stage-withdrawing = Being withdrawn
 stage-withdrawn = Withdrawn to the bank
 stage-held-back = Held back
+stage-held = No operation yet
+stage-paid-elsewhere = Paid elsewhere
+stage-outside-cycles = Outside every cycle
+stage-netted = Netted
+stage-nothing-to-pay = Nothing to pay
+stage-settled = Settled otherwise
 
 section-todo = To do
 todo-lead = Everything that is not paid yet, by who has to act and why.

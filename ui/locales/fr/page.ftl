@@ -31,6 +31,8 @@ password-well-known = Votre mot de passe est de ceux que l’on essaie en premie
 password-mend = Quiconque le connaît peut lancer des traitements et voir ce que vos vendeurs reçoivent. Faites-le changer : chez HiPay pour le web service, ou dans dashboard.users pour un nom à vous.
 password-go-on = Continuer vers le tableau de bord
 
+filter-beneficiary = Bénéficiaire
+filter-stage = Étape
 filter-actor = Qui doit agir
 filter-search = Recherche
 filter-all = Tous
@@ -193,10 +195,16 @@ overview-progress = Avancement
 overview-operations = Opérations
 stage-to-transfer = À virer
 stage-transferring = Virement en cours
-stage-transferred = Sur les comptes HiPay
+stage-in-wallets = Sur les comptes HiPay
 stage-withdrawing = Retrait en cours
 stage-withdrawn = Retiré vers la banque
 stage-held-back = Retenu
+stage-held = Sans opération
+stage-paid-elsewhere = Payé ailleurs
+stage-outside-cycles = Hors de tout cycle
+stage-netted = Compensé
+stage-nothing-to-pay = Rien à payer
+stage-settled = Réglé autrement
 
 section-todo = À traiter
 todo-lead = Tout ce qui n’est pas encore payé, selon qui doit agir et pourquoi.
