@@ -63,7 +63,7 @@ impl Settings {
     }
 
     /// Writes changeable settings (name, value) to the file, all or none, validates the result, and uses them from then
-    /// on. What was changed in the file by hand waits for the next start. Blocks.
+    /// on, with those that were changed in the file by hand. All other settings wait for the next start. Blocks.
     pub fn change(&self, wanted: &[(&str, &str)]) -> Result<Arc<Config>, WriteBackError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         change_settings(&self.path, process_environment(), wanted, &self.scribe)?;

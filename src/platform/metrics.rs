@@ -32,7 +32,7 @@ pub const MAIL_OUTBOX: &str = "cashout_mail_outbox";
 pub const OPERATIONS: &str = "cashout_operations";
 /// Amounts of operations by status and currency, in minor units, now.
 pub const OPERATIONS_AMOUNT: &str = "cashout_operations_amount_minor_units";
-/// Operations that need action, now.
+/// Operations that are held until an operator decides.
 pub const OPERATIONS_HELD: &str = "cashout_operations_held";
 /// Vendors by status and wallet status, now.
 pub const VENDORS: &str = "cashout_vendors";
@@ -80,7 +80,7 @@ const MEANINGS: [(&str, &str); 28] = [
     (MAIL_OUTBOX, "Messages waiting to be sent"),
     (OPERATIONS, "Operations by status"),
     (OPERATIONS_AMOUNT, "Amounts of operations by status and currency, in minor units"),
-    (OPERATIONS_HELD, "Operations that need action"),
+    (OPERATIONS_HELD, "Operations that are held until an operator decides"),
     (VENDORS, "Vendors by status and wallet status"),
     (NOTIFICATIONS, "Notifications received, by kind and outcome"),
     (NOTIFICATIONS_OPEN, "Notifications that are not processed yet"),

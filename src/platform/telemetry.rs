@@ -157,6 +157,7 @@ impl Telemetry {
 
     /// Sends the queued spans, within some seconds, and shuts down. Returns the error if some may not have been sent.
     /// Blocks.
+    #[must_use]
     pub fn end(&self) -> Option<String> {
         let traces = self.traces.as_ref()?;
         traces.provider.shutdown_with_timeout(FLUSH_TIMEOUT).err().map(|error| error.to_string())

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+use strum::IntoStaticStr;
 
 /// Trailer of a binary that presents itself as another release than it was built as: one that a demo offers, so that
 /// its update can be tried, or one that a test makes of the same build. A release's signature covers the trailer.
@@ -12,9 +13,9 @@ use serde::Deserialize;
 pub(super) struct VersionOverride {
     /// Version that it presents.
     pub(super) version: Option<String>,
-    /// Fault that it has; only a debug build obeys.
+    /// Fault that it has, by its name; only a debug build obeys.
     #[serde(default)]
-    fault: Option<InjectedFault>,
+    fault: Option<String>,
 }
 
 /// Marker before the trailer, on a line of its own at the end of the file.
@@ -33,41 +34,41 @@ fn read() -> Option<VersionOverride> {
 }
 
 /// A fault of a bad release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 pub(crate) enum InjectedFault {
     /// The worker ends with status 7 as soon as it starts.
-    #[serde(rename = "exits at once")]
+    #[strum(serialize = "exits at once")]
     WorkerExits,
     /// The guard ends with status 7 as soon as it starts.
-    #[serde(rename = "its guard exits at once")]
+    #[strum(serialize = "its guard exits at once")]
     GuardExits,
     /// The worker does nothing for an hour before it gets ready.
-    #[serde(rename = "hangs before ready")]
+    #[strum(serialize = "hangs before ready")]
     Hangs,
     /// The worker aborts five seconds after it answers requests.
-    #[serde(rename = "crashes after 5 s")]
+    #[strum(serialize = "crashes after 5 s")]
     Crashes,
     /// The worker writes up to 1 GiB into the data folder.
-    #[serde(rename = "fills the disk")]
+    #[strum(serialize = "fills the disk")]
     FillsDisk,
     /// The worker answers no probe of the guard.
-    #[serde(rename = "never answers")]
+    #[strum(serialize = "never answers")]
     Silent,
     /// The worker answers probes with another version.
-    #[serde(rename = "answers as another version")]
+    #[strum(serialize = "answers as another version")]
     OtherVersion,
     /// The second step of its migration of the store fails.
-    #[serde(rename = "its migration fails")]
+    #[strum(serialize = "its migration fails")]
     MigrationFails,
     /// The store is too new for it.
-    #[serde(rename = "cannot read the store")]
+    #[strum(serialize = "cannot read the store")]
     StoreTooNew,
     /// It states beforehand that it reads no current store.
-    #[serde(rename = "reads no store of today")]
+    #[strum(serialize = "reads no store of today")]
     StatesOldFormat,
 }
 
 /// Returns true if this binary has the fault `fault`; false in a release build.
 pub(crate) fn has_fault(fault: InjectedFault) -> bool {
-    cfg!(debug_assertions) && OVERRIDE.fault == Some(fault)
+    cfg!(debug_assertions) && OVERRIDE.fault.as_deref() == Some(fault.into())
 }

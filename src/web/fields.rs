@@ -24,14 +24,14 @@ pub(super) fn read_fields<'a, T: DeserializeOwned>(
 }
 
 /// The field that cannot be read, and the reason.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RequestFieldError {
     /// Name of the field.
     name: String,
     reason: Reason,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Reason {
     /// There is no such field.
     Unknown {
@@ -45,7 +45,6 @@ enum Reason {
         allowed: &'static [&'static str],
     },
     /// The value is none of those that may be chosen here.
-    #[default]
     Choice,
     /// The value is no whole number, or too large.
     Number,

@@ -98,7 +98,7 @@ async fn a_voucher_is_one_trace_over_several_processes() {
     }
     world.fund(100_000);
     world.up_to_operations().await;
-    world.context.telemetry.end();
+    assert_eq!(world.context.telemetry.end(), None);
     let words = "not for seller@shops.example with FR7630006000011234567890189".to_owned();
     let refusal = Refusal { message: words, ..Refusal::code(Endpoint::Transfer, 4).about(&wallet_of(2)) };
     world.sandbox.hipay(|hipay| hipay.refusals.push(refusal));

@@ -21,7 +21,7 @@ pub(crate) fn make(file: &Path) -> Result<String, String> {
     write_new(file, 0o600, &key.to_keypair_bytes())?;
     write_new(&public, 0o644, key.verifying_key().as_bytes())?;
     Ok(format!(
-        "{}: keep it secret, with a copy on no machine\n{}: put it into packaging/keys",
+        "{}: keep it secret, with a copy on paper or on a device in a safe\n{}: put it into packaging/keys",
         file.display(),
         public.display()
     ))

@@ -240,7 +240,9 @@ fn a_change_takes_over_nothing_that_was_edited_by_hand_since_the_start() {
     let edited = FILE.replace("account.technical.hipayId: 1001", "account.technical.hipayId: 2001");
     fs::write(&place.file, &edited).unwrap();
 
-    let changed = settings.change(&[("email.logger.alert.level", "500"), ("github.token", "a-token")]).unwrap();
+    let wanted = [("github.token", "a-token"), ("email.logger.alert.level", "500")];
+    assert_eq!(wanted.map(|(key, _)| key), CHANGEABLE, "each of them is read back below");
+    let changed = settings.change(&wanted).unwrap();
     assert_eq!(changed.technical_account.hipay_id, 1001, "it waits for the next start");
     assert_eq!(changed.logs.alert_level, Some(LogLevel::Critical));
     assert!(changed.update.token.is_some());
