@@ -14,7 +14,7 @@ use crate::domain::operation::{Beneficiary, Operation, Status};
 use crate::domain::payment::{CustomerPayment, PaymentOutcome};
 use crate::domain::session::{KnownAddress, Session, SignInAttempts};
 use crate::domain::settlement::Settlement;
-use crate::domain::standing::Standing;
+use crate::domain::standing::{Stage, Standing};
 use crate::domain::vendor::{SentDocument, Vendor};
 use crate::domain::voucher::{VoucherRecord, VoucherSource, VoucherState};
 use crate::store::{AnyIndex, DAY, Index, Ordered, QUARTER_OF_A_DAY, Record, Schema};
@@ -138,13 +138,13 @@ impl Operation {
     .weighing(|operation: &Self| operation.amount.minor())
     .counted();
 
-    /// For pages and totals of a cycle: by its day, beneficiary, stage, status and currency, latest change last. A
-    /// change in [`Standing`] needs another version.
+    /// For pages and totals of a cycle: by its day, beneficiary, stage, reason, status and currency, latest change last.
+    /// A change in [`Standing`] needs another version.
     pub const BY_CYCLE: Index<Self, CycleGroup, Timestamp> = Index::new("cycle", 2, |operation: &Self| {
-        let stage = Standing::of_operation(operation).stage.name();
+        let Standing { stage, reason, .. } = Standing::of_operation(operation);
         let (day, status) = (day_number(operation.cycle_date), operation.status.code());
-        let currency = operation.amount.currency().code().to_owned();
-        vec![((day, operation.beneficiary.name(), stage, status, currency), operation.updated_at)]
+        let (reason, currency) = (reason.unwrap_or_default(), operation.amount.currency().code().to_owned());
+        vec![((day, operation.beneficiary.name(), stage.name(), reason, status, currency), operation.updated_at)]
     })
     .weighing(|operation: &Self| operation.amount.minor())
     .bucketed(QUARTER_OF_A_DAY)
@@ -181,7 +181,7 @@ impl Operation {
     /// last. A change in [`Standing`] needs another version.
     pub const UNPAID: Index<Self, (&'static str, String, String), Timestamp> =
         Index::new("unpaid", 1, |operation: &Self| unpaid_entry(operation, operation.updated_at))
-            .weighing(|operation: &Self| operation.amount.minor())
+            .weighing(open_amount)
             .bucketed(QUARTER_OF_A_DAY)
             .for_pages();
 
@@ -192,6 +192,15 @@ impl Operation {
             .for_pages();
 }
 
+/// Returns the amount that has still to reach the bank, in minor units; of an operation that was withdrawn in part, what
+/// is missing.
+fn open_amount(operation: &Operation) -> i64 {
+    match operation.shortfall {
+        Some(shortfall) if Standing::of_operation(operation).stage == Stage::Withdrawn => shortfall.minor(),
+        Some(_) | None => operation.amount.minor(),
+    }
+}
+
 /// Returns the entry of an operation under its reason if it is not paid.
 fn unpaid_entry(operation: &Operation, at: Timestamp) -> Vec<((&'static str, String, String), Timestamp)> {
     let standing = Standing::of_operation(operation);
@@ -199,11 +208,11 @@ fn unpaid_entry(operation: &Operation, at: Timestamp) -> Vec<((&'static str, Str
         let currency = operation.amount.currency().code().to_owned();
         (standing.actor.name(), standing.reason.clone().unwrap_or_default(), currency)
     };
-    Vec::from_iter(standing.is_unpaid().then(|| (group(), at)))
+    Vec::from_iter(standing.is_open().then(|| (group(), at)))
 }
 
-/// Group of an operation in its cycle: day, beneficiary, stage, status and currency.
-pub type CycleGroup = (i64, &'static str, &'static str, i64, String);
+/// Group of an operation in its cycle: day, beneficiary, stage, reason, status and currency.
+pub type CycleGroup = (i64, &'static str, &'static str, String, i64, String);
 
 /// Returns the group of an operation by its voucher and beneficiary; a remainder has none.
 fn voucher_group(operation: &Operation) -> Vec<(u64, String, Beneficiary)> {

@@ -182,9 +182,10 @@ impl Operation {
 
     /// Returns true if the operation is released only individually, not together with others: a person has decided that
     /// it waits, or its release states that a payment was not executed, belongs to another operation, or is the only
-    /// one.
+    /// one. So does the retry of a payment with an unknown status at HiPay.
     pub fn waits_on_purpose(&self) -> bool {
-        matches!(
+        let executed = self.held.is_some() && self.status == Status::WithdrawSuccess;
+        let doubtful = matches!(
             self.held_for,
             Some(
                 Hold::ByPerson
@@ -194,8 +195,10 @@ impl Operation {
                     | Hold::SeveralPayments
                     | Hold::PossiblePayment
                     | Hold::ExecutedAfterAll
+                    | Hold::Revoked
             )
-        )
+        );
+        doubtful || executed || self.unknown_word().is_some()
     }
 
     /// Returns HiPay's ids of all transactions of the operation, if known.

@@ -77,23 +77,28 @@ impl Standing {
 
     /// Returns the standing of a voucher; `None` once it has operations, which stand for it.
     pub fn of_voucher(record: &VoucherRecord) -> Option<Self> {
-        let held = record.held.as_ref()?;
+        let explanation = explain_voucher(record)?;
         let stage = match record.state() {
-            _ if *held == HeldBecause::Settled => Stage::Settled,
+            _ if record.released => Stage::Held,
+            _ if record.held == Some(HeldBecause::Settled) => Stage::Settled,
             VoucherState::PaidElsewhere => Stage::PaidElsewhere,
             VoucherState::OutsideCycles => Stage::OutsideCycles,
             VoucherState::NothingToPay => Stage::NothingToPay,
             VoucherState::Held | VoucherState::Gone | VoucherState::Operations => Stage::Held,
         };
-        Some(Self::new(stage, Some(&explain_voucher(held))))
+        Some(Self::new(stage, Some(&explanation)))
     }
 
-    /// Returns true if the money of an operation has still to reach the bank.
-    pub fn is_unpaid(&self) -> bool {
-        matches!(
-            self.stage,
-            Stage::ToTransfer | Stage::Transferring | Stage::InWallets | Stage::Withdrawing | Stage::HeldBack
-        )
+    /// Returns true if the money of an operation has still to reach the bank, or a party has to act on it: an operation
+    /// that was withdrawn in part is listed as well.
+    pub fn is_open(&self) -> bool {
+        let stages = [Stage::ToTransfer, Stage::Transferring, Stage::InWallets, Stage::Withdrawing, Stage::HeldBack];
+        stages.contains(&self.stage) || (self.actor != Actor::Nobody && self.stage == Stage::Withdrawn)
+    }
+
+    /// Returns true for a voucher that is paid, or to be paid, outside cashout.
+    pub fn is_outside(&self) -> bool {
+        matches!(self.stage, Stage::PaidElsewhere | Stage::Settled)
     }
 }
 
@@ -104,9 +109,9 @@ fn stage_of(operation: &Operation) -> Stage {
     let held = operation.held.is_some();
     match operation.status {
         Status::AdjustedOperations => Stage::Netted,
-        Status::InvalidAmount => Stage::NothingToPay,
         // A held payment that was executed is in doubt, whatever its status.
         _ if held => Stage::HeldBack,
+        Status::InvalidAmount => Stage::NothingToPay,
         Status::Created => Stage::ToTransfer,
         Status::TransferSending | Status::TransferRequested => Stage::Transferring,
         Status::TransferSuccess => Stage::InWallets,

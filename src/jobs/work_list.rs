@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::domain::explanation::Actor;
 use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::Operation;
+use crate::domain::standing::Standing;
 use crate::domain::voucher::VoucherRecord;
 use crate::jobs::add_to_sums;
 use crate::store::{Index, Query, Record, StoreError, View};
@@ -37,22 +38,32 @@ pub struct WorkGroup {
     pub commissions: Vec<Amount>,
     /// Cut of the oldest operation's cycle, or creation of the oldest voucher (UTC).
     pub oldest: Option<Timestamp>,
-    /// True if operations of the group can be retried together.
+    /// True if operations of the group can be retried together: none is held or in doubt.
     pub can_be_retried: bool,
+    /// True for vouchers that are paid, or to be paid, outside cashout.
+    pub is_outside: bool,
+}
+
+impl WorkGroup {
+    /// Returns true if a party has to act on money that cashout still has to pay.
+    pub fn needs_action(&self) -> bool {
+        self.actor != Actor::Nobody && !self.is_outside
+    }
 }
 
 /// Group of the indexes by reason: actor, reason and currency.
 type ReasonGroup = (&'static str, String, String);
 
 /// Returns all groups: those that a party has to act on first, in the order of the parties, then those that go on by
-/// themselves; within a party the largest number of records first.
+/// themselves, then what is paid outside cashout; within a party the largest number of records first.
 pub fn work_list(view: &impl View) -> Result<Vec<WorkGroup>, StoreError> {
     let mut groups = gather(view, WorkKind::Operations, Operation::UNPAID)?;
     for group in &mut groups {
         let oldest = Query::group(Operation::UNPAID_BY_AGE, (group.actor.name(), group.reason.as_str()));
         if let Some(operation) = view.page_uncounted(&oldest.limit(1))?.items.first() {
             group.oldest = Some(operation.cycle_at);
-            group.can_be_retried = operation.is_unpaid() && !operation.waits_on_purpose();
+            let in_doubt = operation.held.is_some() || operation.waits_on_purpose();
+            group.can_be_retried = operation.is_unpaid() && !in_doubt;
         }
     }
     for mut group in gather(view, WorkKind::Vouchers, VoucherRecord::BY_REASON)? {
@@ -62,10 +73,15 @@ pub fn work_list(view: &impl View) -> Result<Vec<WorkGroup>, StoreError> {
             group.commissions.push(Amount::from_minor(commission, currency));
         }
         let oldest = Query::group(VoucherRecord::BY_REASON, (group.actor.name(), group.reason.as_str()));
-        group.oldest = view.page_uncounted(&oldest.limit(1))?.items.first().map(VoucherRecord::made_at);
+        if let Some(record) = view.page_uncounted(&oldest.limit(1))?.items.first() {
+            group.oldest = Some(record.made_at());
+            group.is_outside = Standing::of_voucher(record).is_some_and(|standing| standing.is_outside());
+        }
         groups.push(group);
     }
-    groups.sort_by_key(|group| (rank(group.actor), std::cmp::Reverse(group.count), group.reason.clone()));
+    groups.sort_by_key(|group| {
+        (group.is_outside, rank(group.actor), std::cmp::Reverse(group.count), group.reason.clone())
+    });
     Ok(groups)
 }
 
@@ -87,6 +103,7 @@ fn gather<R: Record>(
             commissions: Vec::new(),
             oldest: None,
             can_be_retried: false,
+            is_outside: false,
         });
         group.count = group.count.saturating_add(count);
         let minor = view.sum(index, (actor.as_str(), reason.as_str(), currency.as_str()))?;

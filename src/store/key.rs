@@ -48,9 +48,10 @@ impl<A, B> PrefixOf<(A, B)> for () {}
 impl<A, B> PrefixOf<(A, B)> for (A,) {}
 impl<A, B, C> PrefixOf<(A, B, C)> for (A,) {}
 impl<A, B, C> PrefixOf<(A, B, C)> for (A, B) {}
-impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A,) {}
-impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A, B) {}
-impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A, B, C) {}
+impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for (A,) {}
+impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for (A, B) {}
+impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for (A, B, C) {}
+impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for (A, B, C, D) {}
 
 /// Terminator of text; inside the text, this byte and the escape are written as two bytes.
 const END: u8 = 0;
@@ -235,7 +236,8 @@ macro_rules! tuple {
 tuple!(A 0);
 tuple!(A 0 B 1);
 tuple!(A 0 B 1 C 2);
-tuple!(A 0 B 1 C 2 D 3 E 4);
+tuple!(A 0 B 1 C 2 D 3);
+tuple!(A 0 B 1 C 2 D 3 E 4 F 5);
 
 /// Takes `N` bytes off the front.
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

@@ -151,16 +151,21 @@ const AGES: [(i32, &str); 3] = [(7, "under_7_days"), (30, "under_30_days"), (i32
 /// Writes the amounts that the next transfers need, and those not at the bank yet by status, age and currency.
 fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Result<(), StoreError> {
     let mut sums: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
-    let mut currencies = BTreeSet::new();
+    let currencies: BTreeSet<String> =
+        reader.groups(Operation::AMOUNTS)?.into_iter().map(|((_, currency), _)| currency).collect();
+    let currencies: Vec<Currency> = currencies.iter().filter_map(|code| Currency::from_code(code).ok()).collect();
+    text.begin(names::ESCROW_DUE);
+    for currency in &currencies {
+        text.line(&[("currency", currency.code())], &jobs::due_for_transfers(reader, *currency)?.decimal());
+    }
     let groups = match reader.groups(Operation::BY_CYCLE) {
-        // The metric is absent while an update builds the index.
+        // This metric is absent while the index is built after an update.
         Err(StoreError::NotBuilt { .. }) => return Ok(()),
         groups => groups?,
     };
     for (group, _) in groups {
-        let (day, code, currency) = (group.0, group.3, group.4.clone());
+        let (day, code, currency) = (group.0, group.4, group.5.clone());
         let status = Status::from_code(code);
-        currencies.insert(currency.clone());
         if !status.is_open() {
             continue;
         }
@@ -169,11 +174,6 @@ fn open_amounts(reader: &StoreReader<'_>, today: Date, text: &mut Gauges) -> Res
         let sum = reader.sum(Operation::BY_CYCLE, group)?;
         let known = sums.entry((status.name(), age, currency)).or_default();
         *known = known.saturating_add(sum);
-    }
-    let currencies: Vec<Currency> = currencies.iter().filter_map(|code| Currency::from_code(code).ok()).collect();
-    text.begin(names::ESCROW_DUE);
-    for currency in &currencies {
-        text.line(&[("currency", currency.code())], &jobs::due_for_transfers(reader, *currency)?.decimal());
     }
     text.begin(names::OPEN_AMOUNT);
     for currency in &currencies {

@@ -79,7 +79,8 @@ async fn every_figure_is_that_of_its_rows_and_all_of_them_are_all_that_is_owed()
     assert_eq!(todo["total"], operations.len() + vouchers.len());
 
     let over = |operation: &Operation| {
-        let paid = operation.status == Status::WithdrawSuccess && operation.held.is_none();
+        let paid =
+            operation.status == Status::WithdrawSuccess && operation.held.is_none() && operation.shortfall.is_none();
         paid || operation.is_settled()
             || [Status::AdjustedOperations, Status::InvalidAmount].contains(&operation.status)
     };

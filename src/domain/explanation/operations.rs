@@ -3,7 +3,7 @@
 use super::{Actor, Explanation, Next, refusals};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::operation::{Hold, Operation, PaymentKind, Status, Unready};
-use crate::domain::voucher::HeldBecause;
+use crate::domain::voucher::{HeldBecause, VoucherRecord};
 use crate::text::message::Message;
 
 /// Explains what prevents the operation from being paid, or what it waits for; empty once its money is at the bank.
@@ -25,13 +25,15 @@ pub fn explain(operation: &Operation) -> Vec<Explanation> {
     explanations
 }
 
-/// Explains why a voucher has not produced operations yet.
-pub fn explain_voucher(why: &HeldBecause) -> Explanation {
+/// Explains why a voucher has not produced operations yet; `None` once it has.
+pub fn explain_voucher(record: &VoucherRecord) -> Option<Explanation> {
+    let why = record.held?;
     let (id, by, next) = match why {
+        _ if record.released => ("voucher-released", Actor::Nobody, Next::GenerateRun),
         HeldBecause::VendorUnknown => ("voucher-vendor-unknown", Actor::Marketplace, Next::GenerateRun),
         HeldBecause::VendorDisabled => ("voucher-vendor-disabled", Actor::Marketplace, Next::GenerateRun),
         HeldBecause::PaidInMirakl => ("voucher-paid-in-mirakl", Actor::Marketplace, Next::GenerateRun),
-        HeldBecause::BeforeFirstCycle => ("voucher-before-first-cycle", Actor::Administrator, Next::Nothing),
+        HeldBecause::BeforeFirstCycle => ("voucher-before-first-cycle", Actor::Nobody, Next::Nothing),
         HeldBecause::NotShown => ("voucher-not-shown", Actor::Marketplace, Next::GenerateRun),
         HeldBecause::OtherProvider => ("voucher-other-provider", Actor::Marketplace, Next::Nothing),
         HeldBecause::OtherType => ("voucher-other-type", Actor::Marketplace, Next::Nothing),
@@ -41,7 +43,7 @@ pub fn explain_voucher(why: &HeldBecause) -> Explanation {
         HeldBecause::Settled => ("voucher-settled", Actor::Nobody, Next::Nothing),
         HeldBecause::Unknown => ("voucher-unknown-reason", Actor::Administrator, Next::Nothing),
     };
-    Explanation::new(id, by).then(next)
+    Some(Explanation::new(id, by).then(next))
 }
 
 fn held(operation: &Operation, why: &str) -> Explanation {

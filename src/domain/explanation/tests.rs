@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::operation::{Hold, Operation, Status, Unready};
 use crate::domain::vendor::{DocumentStatus, Vendor, VendorProblem, Warning};
-use crate::domain::voucher::HeldBecause;
+use crate::domain::voucher::{HeldBecause, VoucherRecord};
 use crate::text::Locale;
 
 /// A change that makes a vendor incomplete.
@@ -268,7 +268,16 @@ fn what_is_held_or_not_ready_says_why() {
     is_told(&explanation);
     assert_eq!(explanation.id(), "why-transfer-other-currency");
     for why in HeldBecause::ALL {
-        is_told(&explain_voucher(&why));
+        let euro = json!({ "minor": 100, "currency": "EUR" });
+        let record = |released: bool| -> VoucherRecord {
+            let voucher = json!({ "number": "1", "source": "invoices", "shop_id": 1, "vendor_amount": euro, "operator_amount": euro });
+            let held = json!({ "voucher": voucher, "cycle_date": "2026-11-21", "cycle_at": NOON, "held": "not_shown",
+                "held_for": why, "first_seen_at": NOON, "released": released });
+            serde_json::from_value(held).unwrap()
+        };
+        is_told(&explain_voucher(&record(false)).unwrap());
+        assert_eq!(explain_voucher(&record(true)).unwrap().id(), "voucher-released");
+        is_told(&explain_voucher(&record(true)).unwrap());
     }
 }
 

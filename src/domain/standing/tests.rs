@@ -31,11 +31,12 @@ fn attempted(status: Status, state: &str, word: &str, refusal: &Value) -> Operat
     operation(status, &json!({ "transfer": attempts, "withdrawal": attempts }))
 }
 
-fn voucher(held: HeldBecause) -> VoucherRecord {
+fn voucher(held: HeldBecause, released: bool) -> VoucherRecord {
     let euro = json!({ "minor": 100, "currency": "EUR" });
     serde_json::from_value(json!({
         "voucher": { "number": "1", "source": "invoices", "shop_id": 1, "vendor_amount": euro, "operator_amount": euro },
         "cycle_date": "2026-11-21", "cycle_at": NOON, "held_for": held, "held": "not_shown", "first_seen_at": NOON,
+        "released": released,
     }))
     .unwrap()
 }
@@ -93,8 +94,25 @@ fn standings_change_only_with_the_version_of_their_indexes() {
             }
         }
     }
+    for (minor, status) in
+        [(-100, Status::InvalidAmount), (-100, Status::AdjustedOperations), (0, Status::InvalidAmount)]
+    {
+        let amount = json!({ "minor": minor, "currency": "EUR" });
+        let negative = operation(status, &json!({ "amount": amount, "origin_amount": amount }));
+        add(&mut table, &format!("{status} {minor}"), &Standing::of_operation(&negative));
+    }
+    for status in [Status::WithdrawSuccess, Status::WithdrawNegative, Status::TransferNegative] {
+        let euro = json!({ "minor": 5, "currency": "EUR" });
+        let short = operation(status, &json!({ "shortfall": euro, "balance": euro }));
+        add(&mut table, &format!("{status} short"), &Standing::of_operation(&short));
+        let held = operation(status, &json!({ "held": "by an earlier release" }));
+        add(&mut table, &format!("{status} held"), &Standing::of_operation(&held));
+    }
     for held in HeldBecause::ALL {
-        add(&mut table, &format!("voucher {held:?}"), &Standing::of_voucher(&voucher(held)).unwrap());
+        for released in [false, true] {
+            let standing = Standing::of_voucher(&voucher(held, released)).unwrap();
+            add(&mut table, &format!("voucher {held:?} released {released}"), &standing);
+        }
     }
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::standing::{reason_schema, with_reason};
+use super::standing::{check_reason, reason_schema, with_reason};
 use super::{ListFilter, Moment, Period, at_most, moment, passing};
 use crate::domain::explanation::Actor;
 use crate::domain::money::Amount;
@@ -195,6 +195,13 @@ impl OperationFilter {
             (Some(cycle), listing) => {
                 let day = day_number(cycle);
                 let groups = both.into_iter().map(|(beneficiary, stage)| (day, beneficiary, stage));
+                if let Some(reason) = self.reason.as_deref() {
+                    let groups = groups.map(|(day, beneficiary, stage)| (day, beneficiary, stage, reason));
+                    return Some(match listing {
+                        None => Query::any_of(Operation::BY_CYCLE, groups),
+                        Some(listing) => listing.and(Operation::BY_CYCLE, groups),
+                    });
+                }
                 match listing {
                     None => Query::any_of(Operation::BY_CYCLE, groups),
                     Some(listing) => listing.and(Operation::BY_CYCLE, groups),
@@ -209,7 +216,7 @@ impl OperationFilter {
             return true;
         }
         let standing = Standing::of_operation(operation);
-        standing.is_unpaid()
+        standing.is_open()
             && self.actor.is_none_or(|actor| actor == standing.actor)
             && self.reason.as_ref().is_none_or(|reason| standing.reason.as_ref() == Some(reason))
     }
@@ -230,12 +237,19 @@ pub(in crate::web) async fn failed(
         super::search(web, &filter, &zone, (Operation::SEARCH, text), super::MAX_FOUND, true).await?.0
     } else {
         let limit = MAX_RETRIED.saturating_add(1);
+        // Invalid filters are reported, as on the page.
+        let filtered = filter.listing(&zone)?.descending().limit(limit);
         let codes = Status::ALL.into_iter().filter(|status| status.is_failure()).map(Status::code);
         let listing = Query::any_of(Operation::BY_STATUS, codes).descending().limit(limit);
         let period = Period::new(filter.from.as_ref(), filter.to.as_ref(), &zone)?;
         let listing = period.limit(listing);
         let held = Query::group(Operation::HELD, ()).descending().limit(limit);
+        let narrows = [filter.cycle.is_some(), filter.stage.is_some(), filter.actor.is_some(), filter.reason.is_some()];
+        let narrows = narrows.contains(&true);
         let found = web.context.store.reading(move |reader| {
+            if narrows {
+                return Ok(reader.page_uncounted(&filtered)?.items);
+            }
             let mut found = reader.page_uncounted(&listing)?.items;
             found.extend(reader.page(&held)?.items);
             Ok(found)
@@ -272,8 +286,11 @@ impl ListFilter for OperationFilter {
             (None, Some(codes)) => Some(Query::any_of(Operation::BY_STATUS, codes)),
             (None, None) => None,
         };
+        check_reason(self.reason.as_deref())?;
         let listing = self.with_stage(listing);
-        let listing = with_reason(listing, Operation::UNPAID, self.actor, self.reason.as_deref())?;
+        // Within a cycle, the index of the cycle has the reason.
+        let reason = self.reason.as_deref().filter(|_| self.cycle.is_none());
+        let listing = with_reason(listing, Operation::UNPAID, self.actor, reason);
         let listing = listing.unwrap_or_else(|| Query::group(Operation::BY_DATE, ()));
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }

@@ -9,6 +9,9 @@ use crate::store::{Index, Query, Record};
 use crate::text::message::msg;
 use crate::web::problem::Problem;
 
+/// Description of the filter for the API.
+const REASON: &str = "Reason, as in `GET /todo`; limits the list to what is not paid.";
+
 /// Index of unpaid records by actor, reason and currency.
 type ReasonIndex<R> = Index<R, (&'static str, String, String), Timestamp>;
 
@@ -19,27 +22,32 @@ pub(super) fn with_reason<R: Record>(
     index: ReasonIndex<R>,
     actor: Option<Actor>,
     reason: Option<&str>,
-) -> Result<Option<Query<R, Timestamp>>, Problem> {
+) -> Option<Query<R, Timestamp>> {
     let Some(reason) = reason else {
-        let Some(actor) = actor else { return Ok(listing) };
+        let Some(actor) = actor else { return listing };
         let group = [(actor.name(),)];
-        return Ok(Some(match listing {
+        return Some(match listing {
             Some(listing) => listing.and(index, group),
             None => Query::any_of(index, group),
-        }));
+        });
     };
-    if !reasons().any(|known| known == reason) {
-        return Err(wrong(msg!("misread-choice", name = "reason")));
-    }
     let actors = Actor::ALL.into_iter().filter(|one| actor.is_none_or(|wanted| wanted == *one));
     let groups: Vec<(&str, &str)> = actors.map(|actor| (actor.name(), reason)).collect();
-    Ok(Some(match listing {
+    Some(match listing {
         Some(listing) => listing.and(index, groups),
         None => Query::any_of(index, groups),
-    }))
+    })
+}
+
+/// Refuses a reason that does not exist.
+pub(super) fn check_reason(reason: Option<&str>) -> Result<(), Problem> {
+    if reason.is_none_or(|reason| reasons().any(|known| known == reason)) {
+        return Ok(());
+    }
+    Err(wrong(msg!("misread-choice", name = "reason")))
 }
 
 /// Returns the schema of a reason for the API's description.
 pub(in crate::web) fn reason_schema() -> Schema {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(reasons())).into()
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(reasons())).description(Some(REASON)).into()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::standing::{reason_schema, with_reason};
+use super::standing::{check_reason, reason_schema, with_reason};
 use super::{ListFilter, Moment, Period, at_most, moment};
 use crate::domain::explanation::{Actor, explain_voucher};
 use crate::domain::money::Amount;
@@ -144,7 +144,8 @@ impl ListFilter for VoucherFilter {
                 Some(of_shop.and(VoucherRecord::BY_CYCLE, [(day_number(cycle), state)]))
             }
         };
-        let listing = with_reason(listing, VoucherRecord::BY_REASON, self.actor, self.reason.as_deref())?;
+        check_reason(self.reason.as_deref())?;
+        let listing = with_reason(listing, VoucherRecord::BY_REASON, self.actor, self.reason.as_deref());
         let listing = listing.unwrap_or_else(|| Query::group(VoucherRecord::BY_DATE, ()));
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
@@ -171,6 +172,7 @@ impl From<VoucherRecord> for VoucherItem {
     fn from(record: VoucherRecord) -> Self {
         let state = record.state();
         let (id, date) = (record.id(), record.made_at());
+        let actor = explain_voucher(&record).map(|explanation| explanation.by().name().to_owned());
         let voucher = record.voucher;
         Self {
             id,
@@ -178,7 +180,7 @@ impl From<VoucherRecord> for VoucherItem {
             state,
             cycle: Some(record.cycle_date).filter(|_| state != VoucherState::OutsideCycles),
             reason: record.held.as_ref().map(|held| Message::from(held).text().to_owned()),
-            actor: record.held.as_ref().map(|held| explain_voucher(held).by().name().to_owned()),
+            actor,
             released: record.released,
             mirakl_id: voucher.shop_id,
             amount: Amount::decimal(voucher.vendor_amount),

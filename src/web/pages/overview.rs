@@ -15,9 +15,8 @@ use super::notifications::refused_so_far;
 use super::page::{PageFrame, Tone, show};
 use super::todo::WorkRow;
 use crate::config::LogLevel;
-use crate::domain::explanation::Actor;
 use crate::domain::money::{Amount, Currency};
-use crate::domain::operation::{Operation, Status};
+use crate::domain::operation::Operation;
 use crate::domain::standing::Stage;
 use crate::domain::vendor::Vendor;
 use crate::jobs::{self, BatchRecord, BatchState, WorkGroup};
@@ -67,8 +66,8 @@ impl Sum {
 struct CycleMoney {
     day: Date,
     stages: BTreeMap<Stage, Sum>,
-    /// Money held back, by the filter of the list that shows it and the word for it.
-    reasons: BTreeMap<(String, i64), Sum>,
+    /// Money held back, by reason.
+    reasons: BTreeMap<String, Sum>,
     all: Sum,
 }
 
@@ -123,6 +122,8 @@ struct Overview {
     now: Timestamp,
     cycles: Vec<CycleMoney>,
     reasons: Vec<HeldReason>,
+    /// False while an index of the work list or the cycles is built.
+    is_built: bool,
     /// Groups that a party has to act on, the first of them.
     work: Vec<WorkRow>,
     /// Number of operations and vouchers that a party has to act on.
@@ -144,7 +145,8 @@ struct OpenTrouble {
 
 struct OverviewData {
     cycles: Vec<CycleMoney>,
-    work: Vec<WorkGroup>,
+    /// Groups of the work list; `None` while an index is built.
+    work: Option<Vec<WorkGroup>>,
     warnings: u64,
     vendors: Vec<Vendor>,
     last: BTreeMap<String, BatchRecord>,
@@ -155,8 +157,10 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
     let next = web.scheduler.next_runs().await?;
     let commands: Vec<&'static str> = next.iter().map(|run| run.kind.name()).collect();
     let known = web.context.store.reading(move |reader| known(reader, &commands)).await?;
-    let OverviewData { cycles, mut work, warnings, vendors, mut last } = known;
-    work.retain(|group| group.actor != Actor::Nobody);
+    let OverviewData { cycles, work, warnings, vendors, mut last } = known;
+    let is_built = work.is_some();
+    let mut work = work.unwrap_or_default();
+    work.retain(WorkGroup::needs_action);
     let to_do = work.iter().fold(0, |number: u64, group| number.saturating_add(group.count));
     let work = work.into_iter().take(WORK).map(|group| WorkRow::new(&page, group)).collect();
     let reasons = cycles.first().map(|cycle| reasons(&page, cycle)).unwrap_or_default();
@@ -173,15 +177,21 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
         since: trouble.opened_at,
     });
     let troubles = troubles.collect();
-    let overview = Overview { page, now, cycles, reasons, work, to_do, warnings, vendors, runs, refused, troubles };
+    let overview =
+        Overview { page, now, cycles, reasons, is_built, work, to_do, warnings, vendors, runs, refused, troubles };
     show(StatusCode::OK, &overview)
 }
 
 fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<OverviewData, StoreError> {
     let mut cycles: BTreeMap<i64, CycleMoney> = BTreeMap::new();
-    for (group, count) in reader.groups(Operation::BY_CYCLE)? {
-        let (date, currency) = (day_of_number(group.0), Currency::from_code(&group.4));
-        let (day, stage, status) = (group.0, Stage::of_name(&group.2), Status::from_code(group.3));
+    let (groups, work) = match (reader.groups(Operation::BY_CYCLE), jobs::work_list(reader)) {
+        // The rest of the page is shown while an index is built after an update.
+        (Err(StoreError::NotBuilt { .. }), _) | (_, Err(StoreError::NotBuilt { .. })) => (Vec::new(), None),
+        (groups, work) => (groups?, Some(work?)),
+    };
+    for (group, count) in groups {
+        let (date, currency) = (day_of_number(group.0), Currency::from_code(&group.5));
+        let (day, stage, reason) = (group.0, Stage::of_name(&group.2), group.3.clone());
         let (Some(date), Ok(currency), Some(stage)) = (date, currency, stage) else { continue };
         let nothing =
             || CycleMoney { day: date, stages: BTreeMap::new(), reasons: BTreeMap::new(), all: Sum::default() };
@@ -193,9 +203,7 @@ fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<Overview
         cycle.stages.entry(stage).or_default().add(count, amount);
         cycle.all.add(count, amount);
         if stage == Stage::HeldBack {
-            let (transfer, withdrawal) = status.columns();
-            let query = format!("transfer_status={}&withdraw_status={}", transfer.name(), withdrawal.name());
-            cycle.reasons.entry((query, status.code())).or_default().add(count, amount);
+            cycle.reasons.entry(reason).or_default().add(count, amount);
         }
     }
     let groups = reader.groups(Vendor::BY_STATUS)?;
@@ -207,7 +215,7 @@ fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<Overview
     }
     Ok(OverviewData {
         cycles: cycles.into_values().rev().take(CYCLES).collect(),
-        work: jobs::work_list(reader)?,
+        work,
         warnings,
         vendors: attention(reader)?,
         last,
@@ -227,9 +235,9 @@ fn attention(reader: &StoreReader<'_>) -> Result<Vec<Vendor>, StoreError> {
 }
 
 fn reasons(page: &PageFrame, cycle: &CycleMoney) -> Vec<HeldReason> {
-    let reason = |((query, code), sum): (&(String, i64), &Sum)| HeldReason {
-        word: page.of(&Status::from_code(*code)),
-        address: format!("/dashboard/transfers?cycle={}&stage={}&{query}", cycle.day, Stage::HeldBack.name()),
+    let reason = |(reason, sum): (&String, &Sum)| HeldReason {
+        word: page.reason(reason),
+        address: format!("/dashboard/transfers?cycle={}&stage={}&reason={reason}", cycle.day, Stage::HeldBack.name()),
         count: sum.count,
         amounts: sum.amounts.clone(),
     };

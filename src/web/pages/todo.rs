@@ -52,9 +52,13 @@ impl WorkRow {
     }
 }
 
+/// Name of the part of the page for what is paid outside cashout.
+const OUTSIDE: &str = "outside";
+
 /// Groups that one party has to act on.
 struct PartyWork {
-    actor: Actor,
+    /// Name of the party, or [`OUTSIDE`].
+    name: &'static str,
     rows: Vec<WorkRow>,
 }
 
@@ -63,7 +67,7 @@ struct PartyWork {
 struct TodoPage {
     page: PageFrame,
     now: Timestamp,
-    /// Number of operations and vouchers in all groups.
+    /// Number of operations and vouchers that cashout still has to pay.
     total: u64,
     /// Sums of everything that is owed, commissions included.
     sums: Vec<Amount>,
@@ -73,16 +77,19 @@ struct TodoPage {
 /// Shows the work list.
 pub(super) async fn todo(State(web): State<Web>, page: PageFrame) -> Result<Response, Problem> {
     let groups = web.context.store.reading(|reader| jobs::work_list(reader)).await?;
-    let total = groups.iter().fold(0, |total: u64, group| total.saturating_add(group.count));
+    let owed = || groups.iter().filter(|group| !group.is_outside);
+    let total = owed().fold(0, |total: u64, group| total.saturating_add(group.count));
     let mut sums = Vec::new();
-    for amount in groups.iter().flat_map(|group| group.amounts.iter().chain(&group.commissions)) {
+    for amount in owed().flat_map(|group| group.amounts.iter().chain(&group.commissions)) {
         add_to_sums(&mut sums, *amount);
     }
     let mut parties: Vec<PartyWork> = Vec::new();
-    for row in groups.into_iter().map(|group| WorkRow::new(&page, group)) {
-        match parties.last_mut().filter(|party| party.actor == row.actor) {
+    for group in groups {
+        let name = if group.is_outside { OUTSIDE } else { group.actor.name() };
+        let row = WorkRow::new(&page, group);
+        match parties.last_mut().filter(|party| party.name == name) {
             Some(party) => party.rows.push(row),
-            None => parties.push(PartyWork { actor: row.actor, rows: vec![row] }),
+            None => parties.push(PartyWork { name, rows: vec![row] }),
         }
     }
     let now = web.context.clock.now();

@@ -54,7 +54,7 @@ impl Vouchers {
     }
 
     fn explanations(&self, record: &VoucherRecord) -> Vec<ExplanationView> {
-        self.page.explanations(record.held.iter().map(explain_voucher).collect())
+        self.page.explanations(explain_voucher(record).into_iter().collect())
     }
 }
 
@@ -79,7 +79,7 @@ struct VoucherPage {
 /// Shows one voucher: its state, its operations, and the choices made on it.
 pub(super) async fn voucher(State(web): State<Web>, page: PageFrame, Name(id): Name) -> Result<Response, Problem> {
     let (record, operations) = known_voucher(&web, &id).await?;
-    let told = page.explanations(record.held.iter().map(explain_voucher).collect());
+    let told = page.explanations(explain_voucher(&record).into_iter().collect());
     let offer = |choice: VoucherChoice| OfferedVoucherChoice {
         choice,
         text: page.t(&format!("vouchers-{}-text", choice.name())),

@@ -143,8 +143,8 @@ impl Campaign {
             assert!(!known.is_empty(), "voucher {} is not known", voucher.number);
             let made = operations.iter().any(|one| names.contains(&one.voucher));
             for record in &known {
-                if let Some(why) = &record.held {
-                    assert!(!explain_voucher(why).what(Texts::of(None)).is_empty());
+                if let Some(explanation) = explain_voucher(record) {
+                    assert!(!explanation.what(Texts::of(None)).is_empty());
                 }
                 self.story.meet(format!("voucher: {}", record.state().name()));
             }

@@ -204,11 +204,11 @@ stage-paid-elsewhere = Paid elsewhere
 stage-outside-cycles = Outside every cycle
 stage-netted = Netted
 stage-nothing-to-pay = Nothing to pay
-stage-settled = Settled otherwise
+stage-settled = Settled as paid by other means
 
 section-todo = To do
 todo-lead = Everything that is not paid yet, by who has to act and why.
-todo-none = Everything is paid
+todo-none = Nothing unpaid is known
 todo-none-next = New operations appear here until their money is at the bank.
 todo-total = { $number ->
     [one] { $shown } operation or voucher not paid
@@ -223,9 +223,11 @@ todo-actor-vendor = The vendor has to act
 todo-actor-hipay = HiPay has to act: contact its support
 todo-actor-administrator = The administrator of cashout has to act
 todo-actor-nobody = In progress, no action needed
+todo-being-built = The list is being prepared after an update. Reload this page in a few minutes.
+todo-actor-outside = Paid outside cashout
 todo-reason = Reason
 todo-count = Number
-todo-commission = + { $amount } commission
+todo-commission = commission { $amount }
 todo-oldest = Oldest
 todo-action = Action
 todo-retry = Retry

@@ -204,15 +204,15 @@ stage-paid-elsewhere = Payé ailleurs
 stage-outside-cycles = Hors de tout cycle
 stage-netted = Compensé
 stage-nothing-to-pay = Rien à payer
-stage-settled = Réglé autrement
+stage-settled = Clôturé comme payé autrement
 
 section-todo = À traiter
 todo-lead = Tout ce qui n’est pas encore payé, selon qui doit agir et pourquoi.
-todo-none = Tout est payé
+todo-none = Aucun impayé connu
 todo-none-next = Les nouvelles opérations figurent ici jusqu’à l’arrivée de l’argent à la banque.
 todo-total = { $number ->
-    [one] { $shown } opération ou bon de paiement à payer
-   *[other] { $shown } opérations et bons de paiement à payer
+    [one] { $shown } opération ou bon de paiement non payé
+   *[other] { $shown } opérations et bons de paiement non payés
 }
 todo-vouchers = { $number ->
     [one] { $shown } bon de paiement
@@ -220,13 +220,15 @@ todo-vouchers = { $number ->
 }
 todo-actor-marketplace = À la place de marché d’agir
 todo-actor-vendor = Au vendeur d’agir
-todo-actor-hipay = À HiPay d’agir : contacter son assistance
+todo-actor-hipay = À HiPay d’agir : contacter son support
 todo-actor-administrator = À l’administrateur de cashout d’agir
 todo-actor-nobody = En cours, aucune action nécessaire
+todo-being-built = La liste est en préparation après une mise à jour. Rechargez cette page dans quelques minutes.
+todo-actor-outside = Payé hors de cashout
 todo-reason = Motif
 todo-count = Nombre
-todo-commission = + { $amount } de commission
-todo-oldest = Depuis
+todo-commission = commission { $amount }
+todo-oldest = Plus ancien
 todo-action = Action
 todo-retry = Relancer
 todo-show = Afficher
