@@ -232,6 +232,7 @@ pub(in crate::web) async fn failed(
     filter: OperationFilter,
     search: Option<&str>,
 ) -> Result<Vec<Operation>, Problem> {
+    let too_many = || Problem::new(StatusCode::BAD_REQUEST, msg!("problem-too-many", most = MAX_RETRIED));
     let zone = web.settings.get().hipay.time_zone.clone();
     let found = if let Some(text) = search {
         super::search(web, &filter, &zone, (Operation::SEARCH, text), super::MAX_FOUND, true).await?.0
@@ -254,7 +255,12 @@ pub(in crate::web) async fn failed(
             found.extend(reader.page(&held)?.items);
             Ok(found)
         });
-        found.await?
+        let found = found.await?;
+        // A part of the list alone would be retried otherwise.
+        if narrows && found.len() > MAX_RETRIED {
+            return Err(too_many());
+        }
+        found
     };
     let mut failed = Vec::with_capacity(found.len());
     for operation in found {
@@ -265,7 +271,7 @@ pub(in crate::web) async fn failed(
     failed.sort_by_key(|operation| operation.id);
     failed.dedup_by_key(|operation| operation.id);
     if failed.len() > MAX_RETRIED {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-too-many", most = MAX_RETRIED)));
+        return Err(too_many());
     }
     Ok(failed)
 }
