@@ -179,14 +179,14 @@ impl Operation {
 
     /// For pages and totals: unpaid operations by the party that acts next, the reason and the currency, latest change
     /// last. A change in [`Standing`] needs another version.
-    pub const UNPAID: Index<Self, (&'static str, String, String), Timestamp> =
+    pub const UNPAID: Index<Self, ReasonGroup, Timestamp> =
         Index::new("unpaid", 1, |operation: &Self| unpaid_entry(operation, operation.updated_at))
             .weighing(open_amount)
             .bucketed(QUARTER_OF_A_DAY)
             .for_pages();
 
     /// For pages: the same, oldest cycle first. A change in [`Standing`] needs another version.
-    pub const UNPAID_BY_AGE: Index<Self, (&'static str, String, String), Timestamp> =
+    pub const UNPAID_BY_AGE: Index<Self, ReasonGroup, Timestamp> =
         Index::new("unpaid_age", 1, |operation: &Self| unpaid_entry(operation, operation.cycle_at))
             .counted()
             .for_pages();
@@ -202,7 +202,7 @@ fn open_amount(operation: &Operation) -> i64 {
 }
 
 /// Returns the entry of an operation under its reason if it is not paid.
-fn unpaid_entry(operation: &Operation, at: Timestamp) -> Vec<((&'static str, String, String), Timestamp)> {
+fn unpaid_entry(operation: &Operation, at: Timestamp) -> Vec<(ReasonGroup, Timestamp)> {
     let standing = Standing::of_operation(operation);
     let group = || {
         let currency = operation.amount.currency().code().to_owned();
@@ -210,6 +210,9 @@ fn unpaid_entry(operation: &Operation, at: Timestamp) -> Vec<((&'static str, Str
     };
     Vec::from_iter(standing.is_open().then(|| (group(), at)))
 }
+
+/// Group of an unpaid operation or voucher: actor, reason and currency.
+pub type ReasonGroup = (&'static str, String, String);
 
 /// Group of an operation in its cycle: day, beneficiary, stage, reason, status and currency.
 pub type CycleGroup = (i64, &'static str, &'static str, String, i64, String);
@@ -301,17 +304,16 @@ impl VoucherRecord {
 
     /// For pages and totals: vouchers without operations by the party that acts next, the reason and the currency,
     /// latest last. A change in [`Standing`] needs another version.
-    pub const BY_REASON: Index<Self, (&'static str, String, String), Timestamp> =
-        Index::new("reason", 1, |record: &Self| {
-            let group = reason_group(record);
-            Vec::from_iter(group.map(|group| (group, record.made_at())))
-        })
-        .weighing(|record: &Self| record.voucher.vendor_amount.minor())
-        .bucketed(DAY)
-        .for_pages();
+    pub const BY_REASON: Index<Self, ReasonGroup, Timestamp> = Index::new("reason", 1, |record: &Self| {
+        let group = reason_group(record);
+        Vec::from_iter(group.map(|group| (group, record.made_at())))
+    })
+    .weighing(|record: &Self| record.voucher.vendor_amount.minor())
+    .bucketed(DAY)
+    .for_pages();
 
     /// For totals: the same groups with the commissions. A change in [`Standing`] needs another version.
-    pub const COMMISSION_BY_REASON: Index<Self, (&'static str, String, String)> =
+    pub const COMMISSION_BY_REASON: Index<Self, ReasonGroup> =
         Index::by_key("reason_commission", 1, |record: &Self| Vec::from_iter(reason_group(record)))
             .weighing(|record: &Self| record.voucher.operator_amount.minor())
             .counted()
@@ -319,7 +321,7 @@ impl VoucherRecord {
 }
 
 /// Returns the group of a voucher without operations: actor, reason and currency.
-fn reason_group(record: &VoucherRecord) -> Option<(&'static str, String, String)> {
+fn reason_group(record: &VoucherRecord) -> Option<ReasonGroup> {
     let standing = Standing::of_voucher(record)?;
     let currency = record.voucher.vendor_amount.currency().code().to_owned();
     Some((standing.actor.name(), standing.reason.unwrap_or_default(), currency))

@@ -96,6 +96,12 @@ impl Standing {
         stages.contains(&self.stage) || (self.actor != Actor::Nobody && self.stage == Stage::Withdrawn)
     }
 
+    /// Returns true if it has this actor and this reason; one that is not given is not compared.
+    pub fn matches(&self, actor: Option<Actor>, reason: Option<&str>) -> bool {
+        actor.is_none_or(|actor| actor == self.actor)
+            && reason.is_none_or(|reason| self.reason.as_deref() == Some(reason))
+    }
+
     /// Returns true for a voucher that is paid, or to be paid, outside cashout.
     pub fn is_outside(&self) -> bool {
         matches!(self.stage, Stage::PaidElsewhere | Stage::Settled)

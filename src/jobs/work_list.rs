@@ -10,6 +10,7 @@ use crate::domain::operation::Operation;
 use crate::domain::standing::Standing;
 use crate::domain::voucher::VoucherRecord;
 use crate::jobs::add_to_sums;
+use crate::schema::ReasonGroup;
 use crate::store::{Index, Query, Record, StoreError, View};
 
 /// Kind of the records in a group.
@@ -50,9 +51,6 @@ impl WorkGroup {
         self.actor != Actor::Nobody && !self.is_outside
     }
 }
-
-/// Group of the indexes by reason: actor, reason and currency.
-type ReasonGroup = (&'static str, String, String);
 
 /// Returns all groups: those that a party has to act on first, in the order of the parties, then those that go on by
 /// themselves, then what is paid outside cashout; within a party the largest number of records first.

@@ -216,9 +216,7 @@ impl OperationFilter {
             return true;
         }
         let standing = Standing::of_operation(operation);
-        standing.is_open()
-            && self.actor.is_none_or(|actor| actor == standing.actor)
-            && self.reason.as_ref().is_none_or(|reason| standing.reason.as_ref() == Some(reason))
+        standing.is_open() && standing.matches(self.actor, self.reason.as_deref())
     }
 }
 

@@ -5,6 +5,7 @@ use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 use super::query::wrong;
 use crate::domain::explanation::{Actor, reasons};
+use crate::schema::ReasonGroup;
 use crate::store::{Index, Query, Record};
 use crate::text::message::msg;
 use crate::web::problem::Problem;
@@ -12,14 +13,11 @@ use crate::web::problem::Problem;
 /// Description of the filter for the API.
 const REASON: &str = "Reason, as in `GET /todo`; limits the list to what is not paid.";
 
-/// Index of unpaid records by actor, reason and currency.
-type ReasonIndex<R> = Index<R, (&'static str, String, String), Timestamp>;
-
 /// Restricts `listing`, or every record if there is none, to the records that have this actor and this reason. Returns
 /// `listing` if neither is given.
 pub(super) fn with_reason<R: Record>(
     listing: Option<Query<R, Timestamp>>,
-    index: ReasonIndex<R>,
+    index: Index<R, ReasonGroup, Timestamp>,
     actor: Option<Actor>,
     reason: Option<&str>,
 ) -> Option<Query<R, Timestamp>> {

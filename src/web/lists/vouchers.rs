@@ -113,10 +113,8 @@ impl VoucherFilter {
         if self.actor.is_none() && self.reason.is_none() {
             return true;
         }
-        Standing::of_voucher(record).is_some_and(|standing| {
-            self.actor.is_none_or(|actor| actor == standing.actor)
-                && self.reason.as_ref().is_none_or(|reason| standing.reason.as_ref() == Some(reason))
-        })
+        let standing = Standing::of_voucher(record);
+        standing.is_some_and(|standing| standing.matches(self.actor, self.reason.as_deref()))
     }
 }
 

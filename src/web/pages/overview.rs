@@ -19,7 +19,7 @@ use crate::domain::money::{Amount, Currency};
 use crate::domain::operation::Operation;
 use crate::domain::standing::Stage;
 use crate::domain::vendor::Vendor;
-use crate::jobs::{self, BatchRecord, BatchState, WorkGroup};
+use crate::jobs::{self, BatchRecord, BatchState, WorkGroup, add_to_sums};
 use crate::schema::day_of_number;
 use crate::store::{Query, StoreError, StoreReader, View};
 use crate::web::Web;
@@ -54,11 +54,7 @@ struct Sum {
 impl Sum {
     fn add(&mut self, count: u64, amount: Amount) {
         self.count = self.count.saturating_add(count);
-        match self.amounts.iter_mut().find(|sum| sum.currency() == amount.currency()) {
-            // A sum that overflows is more than any bank has: it stays as it is.
-            Some(sum) => *sum = sum.checked_add(amount).unwrap_or(*sum),
-            None => self.amounts.push(amount),
-        }
+        add_to_sums(&mut self.amounts, amount);
     }
 }
 
