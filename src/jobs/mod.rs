@@ -42,7 +42,7 @@ pub use payout::funds::EscrowBalance;
 pub use payout::operation_choices::choose_for_operation;
 pub use vendor::mirakl_setup::{MiraklSetup, read_setup};
 pub use vendor::wallet_set::{Moved, WalletChange, set_wallet};
-pub use work_list::{WorkGroup, WorkKind, work_list};
+pub use work_list::{WorkGroup, WorkKind, work_list, work_list_of_shop};
 
 use crate::config::Config;
 use crate::domain::cycle::Calendar;

@@ -46,6 +46,21 @@ pub struct WorkGroup {
 }
 
 impl WorkGroup {
+    fn new(kind: WorkKind, actor: Actor, reason: String) -> Self {
+        let (amounts, commissions) = (Vec::new(), Vec::new());
+        Self {
+            kind,
+            actor,
+            reason,
+            count: 0,
+            amounts,
+            commissions,
+            oldest: None,
+            can_be_retried: false,
+            is_outside: false,
+        }
+    }
+
     /// Returns true if a party has to act on money that cashout still has to pay.
     pub fn needs_action(&self) -> bool {
         self.actor != Actor::Nobody && !self.is_outside
@@ -77,10 +92,57 @@ pub fn work_list(view: &impl View) -> Result<Vec<WorkGroup>, StoreError> {
         }
         groups.push(group);
     }
+    sort(&mut groups);
+    Ok(groups)
+}
+
+fn sort(groups: &mut [WorkGroup]) {
     groups.sort_by_key(|group| {
         (group.is_outside, rank(group.actor), std::cmp::Reverse(group.count), group.reason.clone())
     });
-    Ok(groups)
+}
+
+/// Upper bound on the operations, and on the vouchers, that the groups of one shop are made of.
+const MAX_OF_SHOP: usize = 1_000;
+
+/// Returns the groups of one shop, and true if they are made of all its records; see [`work_list`].
+pub fn work_list_of_shop(view: &impl View, mirakl_id: u64) -> Result<(Vec<WorkGroup>, bool), StoreError> {
+    let actors = || Actor::ALL.map(|actor| (actor.name(),));
+    let operations = Query::group(Operation::BY_VENDOR, (mirakl_id,)).and(Operation::UNPAID, actors());
+    let operations = view.page_uncounted(&operations.limit(MAX_OF_SHOP))?;
+    let vouchers = Query::group(VoucherRecord::BY_SHOP, (mirakl_id,)).and(VoucherRecord::BY_REASON, actors());
+    let vouchers = view.page_uncounted(&vouchers.limit(MAX_OF_SHOP))?;
+    let is_all = operations.next.is_none() && vouchers.next.is_none();
+    let mut groups: BTreeMap<(WorkKind, String), WorkGroup> = BTreeMap::new();
+    for operation in &operations.items {
+        let standing = Standing::of_operation(operation);
+        let group = group_of(&mut groups, WorkKind::Operations, &standing);
+        add_to_sums(&mut group.amounts, operation.amount);
+        group.oldest = group.oldest.into_iter().chain([operation.cycle_at]).min();
+    }
+    for record in &vouchers.items {
+        let Some(standing) = Standing::of_voucher(record) else { continue };
+        let group = group_of(&mut groups, WorkKind::Vouchers, &standing);
+        group.is_outside = standing.is_outside();
+        add_to_sums(&mut group.amounts, record.voucher.vendor_amount);
+        add_to_sums(&mut group.commissions, record.voucher.operator_amount);
+        group.oldest = group.oldest.into_iter().chain([record.made_at()]).min();
+    }
+    let mut groups: Vec<WorkGroup> = groups.into_values().collect();
+    sort(&mut groups);
+    Ok((groups, is_all))
+}
+
+/// Counts a record in the group of its standing.
+fn group_of<'a>(
+    groups: &'a mut BTreeMap<(WorkKind, String), WorkGroup>,
+    kind: WorkKind,
+    standing: &Standing,
+) -> &'a mut WorkGroup {
+    let reason = standing.reason.clone().unwrap_or_default();
+    let group = groups.entry((kind, reason.clone())).or_insert_with(|| WorkGroup::new(kind, standing.actor, reason));
+    group.count = group.count.saturating_add(1);
+    group
 }
 
 /// Returns the groups of one kind with their counts and sums.
@@ -92,17 +154,9 @@ fn gather<R: Record>(
     let mut groups: BTreeMap<(String, String), WorkGroup> = BTreeMap::new();
     for ((actor, reason, currency), count) in view.groups(index)? {
         let known = Actor::ALL.into_iter().find(|known| known.name() == actor);
-        let group = groups.entry((actor.clone(), reason.clone())).or_insert_with(|| WorkGroup {
-            kind,
-            actor: known.unwrap_or(Actor::Administrator),
-            reason: reason.clone(),
-            count: 0,
-            amounts: Vec::new(),
-            commissions: Vec::new(),
-            oldest: None,
-            can_be_retried: false,
-            is_outside: false,
-        });
+        let group = groups
+            .entry((actor.clone(), reason.clone()))
+            .or_insert_with(|| WorkGroup::new(kind, known.unwrap_or(Actor::Administrator), reason.clone()));
         group.count = group.count.saturating_add(count);
         let minor = view.sum(index, (actor.as_str(), reason.as_str(), currency.as_str()))?;
         if let Ok(currency) = Currency::from_code(&currency) {

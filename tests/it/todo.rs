@@ -200,3 +200,25 @@ async fn the_page_and_the_overview_name_who_has_to_act() {
     assert!(page.contains("Held by an operator") && !page.contains("/dashboard/transfers/retry"), "{page}");
     appliance.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_s_page_names_all_that_is_unpaid_and_exists_without_a_wallet() {
+    let world = troubled().await;
+    let appliance = world.serve().await;
+    let operator = signed_in(&appliance, OPERATOR).await;
+    for (shop, expected) in [
+        (2999, "Shop has no HiPay account yet"),
+        (2003, "Bank details not valid at HiPay"),
+        (2002, "Held by an operator"),
+        (2006, "Insufficient funds in the technical account"),
+    ] {
+        let answer = operator.ask("GET", &format!("/dashboard/vendors/{shop}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{shop}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(expected) && !page.contains("Nothing prevents payments"), "{shop}: {page}");
+    }
+    let paid = operator.ask("GET", "/dashboard/vendors/2001").send().await.unwrap().text().await.unwrap();
+    assert!(paid.contains("Nothing prevents payments to this vendor."), "{paid}");
+    assert_eq!(operator.ask("GET", "/dashboard/vendors/2998").send().await.unwrap().status(), 404);
+    appliance.stop().await.unwrap();
+}

@@ -33,6 +33,16 @@ pub(super) struct WorkRow {
 impl WorkRow {
     pub(super) fn new(page: &PageFrame, group: WorkGroup) -> Self {
         let query = format!("actor={}&reason={}", group.actor.name(), group.reason);
+        Self::with_query(page, group, &query)
+    }
+
+    /// Creates the row of one shop's records.
+    pub(super) fn of_shop(page: &PageFrame, group: WorkGroup, mirakl_id: u64) -> Self {
+        let query = format!("mirakl_id={mirakl_id}&actor={}&reason={}", group.actor.name(), group.reason);
+        Self::with_query(page, group, &query)
+    }
+
+    fn with_query(page: &PageFrame, group: WorkGroup, query: &str) -> Self {
         let (list, count) = match group.kind {
             WorkKind::Operations => ("transfers", "retry-count"),
             WorkKind::Vouchers => ("vouchers", "todo-vouchers"),

@@ -4,12 +4,16 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 
 use super::page::{ExplanationView, PageFrame, Tone, show};
+use super::todo::WorkRow;
 use crate::domain::explanation::explain_vendor;
 use crate::domain::inbox::Notification;
 use crate::domain::operation::{Column, Operation, PaymentKind};
 use crate::domain::vendor::Vendor;
+use crate::domain::voucher::VoucherRecord;
+use crate::jobs::{self, WorkGroup};
 use crate::logs::LogLine;
 use crate::store::{Query, View};
 use crate::text::message::msg;
@@ -24,9 +28,18 @@ const LATEST: usize = 20;
 #[template(path = "vendor.html", config = "ui/askama.toml")]
 struct VendorPage {
     page: PageFrame,
+    now: Timestamp,
     vendor: Vendor,
-    /// Obstacles between the vendor and its money.
+    /// False for a shop that is no vendor yet: only its vouchers are known.
+    is_known: bool,
+    /// Obstacles between the vendor and its money that lie in its wallet and its bank details.
     reasons: Vec<ExplanationView>,
+    /// Money of the shop that is not paid, by reason.
+    work: Vec<WorkRow>,
+    /// True if a party has to act on some of that money.
+    needs_action: bool,
+    /// True if `work` is made of all the records of the shop.
+    is_all: bool,
     operations: Vec<Operation>,
     notifications: Vec<Notification>,
     lines: Vec<LogLine>,
@@ -35,7 +48,16 @@ struct VendorPage {
 /// Shows one vendor: its wallet, its problems, its operations, HiPay's notifications and the log lines about it.
 pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id): Id) -> Result<Response, Problem> {
     let found = web.find(msg!("problem-no-vendor"), move |reader| {
-        let Some(vendor) = reader.get::<Vendor>(&mirakl_id)? else { return Ok(None) };
+        let vendor = reader.get::<Vendor>(&mirakl_id)?;
+        let voucher = Query::group(VoucherRecord::BY_SHOP, (mirakl_id,)).limit(1);
+        let voucher = reader.page_uncounted(&voucher)?.items.pop();
+        if vendor.is_none() && voucher.is_none() {
+            return Ok(None);
+        }
+        let is_known = vendor.is_some();
+        let since = voucher.map_or(Timestamp::UNIX_EPOCH, |voucher| voucher.first_seen_at);
+        let vendor = vendor.unwrap_or_else(|| Vendor::new(mirakl_id, since));
+        let work = jobs::work_list_of_shop(reader, mirakl_id)?;
         let operations = Query::group(Operation::BY_VENDOR, (mirakl_id,)).descending().limit(LATEST);
         let operations = reader.page(&operations)?.items;
         let lines = reader.page(&Query::group(LogLine::BY_SHOP, (mirakl_id,)).descending().limit(LATEST))?.items;
@@ -46,11 +68,28 @@ pub(super) async fn vendor(State(web): State<Web>, page: PageFrame, Id(mirakl_id
                 reader.page(&query)?.items
             }
         };
-        Ok(Some((vendor, operations, notifications, lines)))
+        Ok(Some((vendor, is_known, work, operations, notifications, lines)))
     });
-    let (vendor, operations, notifications, lines) = found.await?;
-    let reasons = page.explanations(explain_vendor(&vendor));
-    show(StatusCode::OK, &VendorPage { page, vendor, reasons, operations, notifications, lines })
+    let (vendor, is_known, (work, is_all), operations, notifications, lines) = found.await?;
+    let explanations = if is_known { explain_vendor(&vendor) } else { Vec::new() };
+    let reasons = page.explanations(explanations);
+    let needs_action = work.iter().any(WorkGroup::needs_action);
+    let work = work.into_iter().map(|group| WorkRow::of_shop(&page, group, mirakl_id)).collect();
+    let now = web.context.clock.now();
+    let page = VendorPage {
+        page,
+        now,
+        vendor,
+        is_known,
+        reasons,
+        work,
+        needs_action,
+        is_all,
+        operations,
+        notifications,
+        lines,
+    };
+    show(StatusCode::OK, &page)
 }
 
 impl VendorPage {
