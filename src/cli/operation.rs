@@ -18,7 +18,8 @@ pub(super) fn run(global: &Global, id: u64, choice: &OperationChoice, reason: &s
         json!({ "reason": reason })
     };
     let operation: OperationDetail = carry_out(global, &path, &body, async |context| {
-        jobs::choose_for_operation(context, id, choice.clone(), reason, "command line").await
+        let operation = jobs::choose_for_operation(context, id, choice.clone(), reason, "command line").await?;
+        Ok(context.store.reading(move |reader| OperationDetail::of(reader, operation)).await?)
     })?;
     if global.json {
         let OperationItem { mirakl_id, payment_order_id, amount, currency, status, held, .. } = operation.item;

@@ -35,7 +35,7 @@ pub use inbox::callback_salts::{
 pub use inbox::drain::drain_inbox;
 pub use inbox::vendor_notices::drain_vendor_notices;
 pub use intake::generate::{CycleRecord, GenerateArguments};
-pub use intake::unpaid_vouchers::operations_of;
+pub use intake::unpaid_vouchers::{operations_of, voucher_of};
 pub use intake::voucher_choices::{choose_for_voucher, refuses as refuses_voucher_choice};
 pub use payout::due::due_for_transfers;
 pub use payout::funds::EscrowBalance;

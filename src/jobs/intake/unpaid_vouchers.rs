@@ -30,7 +30,7 @@ const UNPAID: [Status; 5] = [
 pub(crate) async fn read_again(context: &Context, run: &BatchRun) -> Result<(), JobError> {
     let ids = due::ids(context, &UNPAID).await?;
     let read = |reader: &StoreReader<'_>, id: u64| match reader.get::<Operation>(&id) {
-        Ok(Some(operation)) => record_of(reader, &operation),
+        Ok(Some(operation)) => voucher_of(reader, &operation),
         Ok(None) | Err(_) => Ok(None),
     };
     let found = due::read_each(context, &ids, read).await?;
@@ -51,7 +51,7 @@ fn not_asked(error: CallError) -> JobError {
 }
 
 /// Returns the record of an operation's voucher.
-pub(crate) fn record_of(view: &impl View, operation: &Operation) -> Result<Option<VoucherRecord>, StoreError> {
+pub fn voucher_of(view: &impl View, operation: &Operation) -> Result<Option<VoucherRecord>, StoreError> {
     for source in [VoucherSource::Invoices, VoucherSource::BillingCycles] {
         let key = (source.name().to_owned(), operation.mirakl_id, operation.voucher.clone());
         if let Some(record) = view.get::<VoucherRecord>(&key)? {

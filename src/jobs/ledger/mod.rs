@@ -18,7 +18,7 @@ use crate::domain::operation::{Operation, PaymentKind};
 use crate::domain::vendor::Vendor;
 use crate::domain::voucher::{Voucher, VoucherRecord};
 use crate::jobs::binding::{forget_before_now, marketplaces, recorded_memory, remembers_since};
-use crate::jobs::intake::unpaid_vouchers::record_of;
+use crate::jobs::intake::unpaid_vouchers::voucher_of;
 use crate::jobs::{BatchRun, Context, JobError, Subject};
 use crate::remote::CallError;
 use crate::remote::hipay::{ActingOn, ListedTransaction, Transaction};
@@ -514,7 +514,7 @@ impl<'a> Ledger<'a> {
         let all = self.orphans_by_shop(sought.since).await?;
         let (operation, amount, account) = (operation.clone(), sought.amount, self.account);
         let unsure = self.context.store.reading(move |reader| {
-            let own = record_of(reader, &operation)?.map(|record| record.voucher);
+            let own = voucher_of(reader, &operation)?.map(|record| record.voucher);
             let vendor = reader.get::<Vendor>(&operation.mirakl_id)?;
             let since = vendor.and_then(|vendor| vendor.wallet_since);
             let wallet_is_young = since.is_some_and(|since| since > operation.owed_since());

@@ -12,7 +12,7 @@ use crate::domain::operation::{
 };
 use crate::domain::vendor::Vendor;
 use crate::jobs::binding::marketplace;
-use crate::jobs::intake::unpaid_vouchers::{record_of, remainders};
+use crate::jobs::intake::unpaid_vouchers::{remainders, voucher_of};
 use crate::jobs::ledger;
 use crate::jobs::payout::labels;
 use crate::jobs::payout::outcome::{self, FoundTransaction};
@@ -200,7 +200,7 @@ fn take_shown_amount(
     if let Some(rest) = rests.iter().find(|rest| Status::TRANSFER_PAYABLE.contains(&rest.status)) {
         return Err(JobError::Refused(msg!("choice-has-rest", operation = operation.id, rest = rest.id)));
     }
-    let Some(mut record) = record_of(writer, operation)? else { return Ok(()) };
+    let Some(mut record) = voucher_of(writer, operation)? else { return Ok(()) };
     let Some((vendor, operator)) = record.changed_to else { return Ok(()) };
     let (shown, kept) = match operation.beneficiary {
         Beneficiary::Vendor => (vendor, &mut record.voucher.vendor_amount),
@@ -313,7 +313,7 @@ fn belongs_elsewhere(
         let of_other_shop = owner.is_some_and(|owner| owner.mirakl_id != operation.mirakl_id);
         let foreign = of_other_shop || of_rest && split_number(&transaction.reference).0 != base;
         // An unknown number may be the voucher's number in Mirakl's other source.
-        let own = record_of(view, operation)?.map(|record| record.voucher);
+        let own = voucher_of(view, operation)?.map(|record| record.voucher);
         let of_other = !named && !ledger::may_name(own.as_ref(), &ledger::vouchers_named(view, &parts, None)?);
         if parts.kind != kind || parts.beneficiary != operation.beneficiary || of_other || foreign {
             return Ok(Some(msg!("choice-other-reference", transaction = id, reference = &transaction.reference)));

@@ -93,5 +93,5 @@ async fn choose(web: &Web, caller: &Caller, id: u64, choice: OperationChoice, re
     web.record::<Operation>(id, msg!("retry-none", operation = id)).await?;
     let reason = reason.unwrap_or_default();
     let operation = jobs::choose_for_operation(&web.context, id, choice, &reason, &caller.name).await?;
-    Ok(Json(operation.into()))
+    Ok(Json(web.context.store.reading(move |reader| OperationDetail::of(reader, operation)).await?))
 }

@@ -12,6 +12,7 @@ use super::lists::{
 use crate::domain::operation::Operation;
 use crate::domain::payment::CustomerPayment;
 use crate::domain::vendor::Vendor;
+use crate::store::View;
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::path::{Id, Name};
@@ -59,7 +60,10 @@ pub(super) async fn operations_csv(
     (status = 200, body = OperationDetail),
 ))]
 pub(super) async fn operation(State(web): State<Web>, Id(id): Id) -> Result<Json<OperationDetail>, Problem> {
-    Ok(Json(web.record::<Operation>(id, msg!("problem-no-operation")).await?.into()))
+    let found = web.find(msg!("problem-no-operation"), move |reader| {
+        reader.get::<Operation>(&id)?.map(|operation| OperationDetail::of(reader, operation)).transpose()
+    });
+    Ok(Json(found.await?))
 }
 
 /// Lists HiPay's ledger as it was last read, latest transaction first.

@@ -34,12 +34,10 @@ pub(super) struct Choice {
     (status = 503, body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn vouchers(
-    State(web): State<Web>,
-    ListQuery(paging, filter, ..): ListQuery<VoucherFilter>,
+    web: State<Web>,
+    query: ListQuery<VoucherFilter>,
 ) -> Result<Json<List<VoucherDetail>>, Problem> {
-    let found = lists::records(&web, paging, filter).await?;
-    let described = web.context.store.reading(move |reader| found.try_map(|record| VoucherDetail::of(reader, record)));
-    Ok(Json(described.await?))
+    lists::page(&web, query).await.map(Json)
 }
 
 /// Releases a voucher without operations: the next run of `cashout:generate` makes them.

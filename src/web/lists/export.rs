@@ -25,14 +25,14 @@ pub(in crate::web) trait Export: ListFilter {
     const COLUMNS: &'static str;
 
     /// Returns the cells of a row.
-    fn cells(record: Self::Record) -> Vec<String> {
-        let item = serde_json::to_value(Self::item(record)).unwrap_or_default();
+    fn cells(view: &impl View, record: Self::Record) -> Result<Vec<String>, StoreError> {
+        let item = serde_json::to_value(Self::full_item(view, record)?).unwrap_or_default();
         let cell = |column| match item.get(column) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
-        Self::COLUMNS.split(' ').map(cell).collect()
+        Ok(Self::COLUMNS.split(' ').map(cell).collect())
     }
 }
 
@@ -81,24 +81,27 @@ pub(in crate::web) async fn found_csv<F: Export + DeserializeOwned>(
     if !all {
         return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = MAX_FOUND)));
     }
-    let rows = found.into_iter().map(|record| line(F::cells(record)));
-    let text: String = std::iter::once(line(F::COLUMNS.split(' '))).chain(rows).collect();
-    Ok(file::<F>(text))
+    let rows = web.context.store.reading(move |reader| lines::<F>(reader, found)).await?;
+    Ok(file::<F>(line(F::COLUMNS.split(' ')) + &rows))
 }
 
 /// Lines of text, and the position of the next slice.
 type ExportSlice = (Option<String>, Option<Cursor>);
 
 async fn slice<F: Export>(store: &crate::store::Store, listing: Query<F::Record>) -> Result<ExportSlice, StoreError> {
-    let lines = move |reader: &crate::store::StoreReader<'_>| {
+    let rows = move |reader: &crate::store::StoreReader<'_>| {
         let page = reader.page_uncounted(&listing)?;
         for unreadable in &page.unreadable {
             logged!(error, action = "web", msg!("log-export-incomplete", error = unreadable));
         }
-        let text: String = page.items.into_iter().map(|record| line(F::cells(record))).collect();
-        Ok((Some(text), page.next))
+        Ok((Some(lines::<F>(reader, page.items)?), page.next))
     };
-    store.reading(lines).await
+    store.reading(rows).await
+}
+
+/// Writes the lines of these records.
+fn lines<F: Export>(view: &impl View, records: Vec<F::Record>) -> Result<String, StoreError> {
+    records.into_iter().map(|record| F::cells(view, record).map(line)).collect()
 }
 
 /// Writes one line. A cell that a spreadsheet would take for a formula gets an apostrophe in front.

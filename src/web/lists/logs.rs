@@ -97,16 +97,4 @@ impl ListFilter for LogListFilter {
 impl Export for LogListFilter {
     const NAME: &'static str = "logs";
     const COLUMNS: &'static str = "date level action mirakl_id batch message";
-
-    fn cells(line: LogLine) -> Vec<String> {
-        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-        vec![
-            line.at.to_string(),
-            line.severity().name().to_owned(),
-            line.action,
-            number(line.mirakl_id),
-            number(line.batch),
-            line.message,
-        ]
-    }
 }

@@ -34,7 +34,8 @@ pub use vouchers::{VoucherDetail, VoucherItem};
 
 use super::Web;
 use super::problem::Problem;
-use crate::store::{Cursor, Index, Ordered, Query, Record, View};
+use crate::domain::vendor::Vendor;
+use crate::store::{Cursor, Index, Ordered, Query, Record, StoreError, View};
 use crate::text::message::{Message, logged};
 
 /// Upper bound on records that a search reads where all of them are needed.
@@ -62,12 +63,6 @@ pub(super) struct List<T> {
 }
 
 impl<T> List<T> {
-    /// Converts each record.
-    pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> List<U> {
-        let Self { items, total, total_exact, page, per_page, next } = self;
-        List { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
-    }
-
     /// Converts each record by a function that can fail.
     pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<List<U>, E> {
         let Self { items, total, total_exact, page, per_page, next } = self;
@@ -100,6 +95,11 @@ fn passing<T: Copy + PartialEq, I: IntoIterator<Item = T, IntoIter: Clone>>(
     all.into_iter().filter(move |one| wanted.is_none_or(|wanted| wanted == *one))
 }
 
+/// Returns the name of a shop; `None` if it is not known.
+fn shop_name(view: &impl View, mirakl_id: u64) -> Result<Option<String>, StoreError> {
+    Ok(view.get::<Vendor>(&mirakl_id)?.map(|vendor| vendor.name).filter(|name| !name.is_empty()))
+}
+
 /// Filters of one list.
 pub(super) trait ListFilter: Send + Sync + 'static {
     /// Type of the listed records.
@@ -121,12 +121,18 @@ pub(super) trait ListFilter: Send + Sync + 'static {
 
     /// Converts a record to a row.
     fn item(record: Self::Record) -> Self::Item;
+
+    /// Converts a record to a row with what other records state, such as the shop's name.
+    fn full_item(_view: &impl View, record: Self::Record) -> Result<Self::Item, StoreError> {
+        Ok(Self::item(record))
+    }
 }
 
 /// Returns the requested page of a list, as the API shows it.
 pub(super) async fn page<F: ListFilter, P>(web: &Web, query: ListQuery<F, P>) -> Result<List<F::Item>, Problem> {
     let ListQuery(paging, filter, ..) = query;
-    Ok(records(web, paging, filter).await?.map(F::item))
+    let found = records(web, paging, filter).await?;
+    Ok(web.context.store.reading(move |reader| found.try_map(|record| F::full_item(reader, record))).await?)
 }
 
 /// Returns the records that the query of a page requests.

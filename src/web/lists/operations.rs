@@ -9,13 +9,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::standing::{check_reason, reason_schema, with_reason};
-use super::{ListFilter, Moment, Period, at_most, moment, passing};
+use super::{ListFilter, Moment, Period, at_most, moment, passing, shop_name};
 use crate::domain::explanation::Actor;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
 use crate::domain::standing::{Stage, Standing};
+use crate::jobs;
 use crate::schema::day_number;
-use crate::store::{Index, Query, View};
+use crate::store::{Index, Query, StoreError, View};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -59,8 +60,14 @@ pub struct OperationItem {
     pub mirakl_id: u64,
     /// ID of the wallet that is paid.
     pub hipay_id: u64,
+    /// Name of the shop; absent if its vendor is not known.
+    pub shop_name: Option<String>,
     /// Number of the voucher in Mirakl.
     pub payment_order_id: String,
+    /// Id of the voucher, as `GET /vouchers` shows it; absent if it is not stored.
+    pub voucher: Option<String>,
+    /// Number of the invoice in Mirakl, where known.
+    pub invoice_id: Option<String>,
     /// `vendor`, or `operator` for a commission.
     pub beneficiary: Beneficiary,
     /// Amount to pay, with the currency's decimals.
@@ -97,6 +104,18 @@ pub struct OperationItem {
     pub date: Timestamp,
     /// Explanation of the status; empty if the status needs none.
     pub message: String,
+    /// The operation that this negative one was netted into.
+    pub netted_by: Option<u64>,
+    /// HiPay's transaction id of the latest attempt at the transfer, once known.
+    pub transfer_transaction_id: Option<String>,
+    /// HiPay's transaction id of the latest attempt at the withdrawal, once known.
+    pub withdraw_transaction_id: Option<String>,
+    /// Reference of the latest attempt at the transfer.
+    pub transfer_reference: Option<String>,
+    /// Reference of the latest attempt at the withdrawal.
+    pub withdraw_reference: Option<String>,
+    /// Attempts at paying, transfers first.
+    pub attempts: Vec<AttemptItem>,
 }
 
 /// One operation with its whole history.
@@ -108,8 +127,6 @@ pub struct OperationDetail {
     /// Day of the cycle.
     #[schema(value_type = String, format = Date)]
     pub cycle_date: Date,
-    /// Number of the invoice in Mirakl, where known.
-    pub invoice_id: Option<String>,
     /// Id of the billing cycle in Mirakl, where known.
     pub billing_cycle_id: Option<String>,
     /// Part of the amount that a withdrawal could not take because the balance was smaller.
@@ -126,8 +143,6 @@ pub struct OperationDetail {
     pub dismissed: Vec<String>,
     /// Time of creation (UTC).
     pub created_at: Timestamp,
-    /// Attempts at paying, transfers first.
-    pub attempts: Vec<AttemptItem>,
     /// Changes, oldest first.
     pub history: Vec<ChangeItem>,
 }
@@ -136,18 +151,26 @@ pub struct OperationDetail {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct AttemptItem {
     /// `transfer` or `withdrawal`.
+    pub kind: PaymentKind,
+    /// Former name of `kind`.
     pub payment: PaymentKind,
+    /// Number of the attempt, from 1.
+    pub number: u32,
     /// The reference that HiPay executes at most once.
     pub reference: String,
     /// Amount that was sent.
     pub amount: String,
     /// HiPay's transaction id, once known.
     pub transaction_id: Option<String>,
+    /// State of the attempt: `sending`, `requested`, `captured`, `refused`, `ended` or `unknown`.
+    pub state: String,
     /// HiPay's word for the status of the transaction, as last received.
     pub transaction_status: Option<String>,
     /// Time when the request was committed (UTC).
     pub sent_at: Timestamp,
     /// Time of the last change of state (UTC).
+    pub at: Timestamp,
+    /// Former name of `at`.
     pub updated_at: Timestamp,
     /// Explanation of the state.
     pub message: String,
@@ -317,7 +340,19 @@ impl ListFilter for OperationFilter {
     fn item(operation: Operation) -> OperationItem {
         let (transfer, withdraw) = operation.status.columns();
         let Standing { stage, actor, reason } = Standing::of_operation(&operation);
+        let last = |payment| operation.payment(payment).last();
+        let transaction_id = |payment| last(payment).and_then(|attempt| attempt.transaction_id.clone());
+        let reference = |payment| last(payment).map(|attempt| attempt.reference.clone());
         OperationItem {
+            shop_name: None,
+            voucher: None,
+            transfer_transaction_id: transaction_id(PaymentKind::Transfer),
+            withdraw_transaction_id: transaction_id(PaymentKind::Withdrawal),
+            transfer_reference: reference(PaymentKind::Transfer),
+            withdraw_reference: reference(PaymentKind::Withdrawal),
+            attempts: attempts_of(&operation),
+            netted_by: operation.adjusted_by,
+            invoice_id: operation.invoice_id,
             stage: stage.name().to_owned(),
             reason,
             actor: actor.name().to_owned(),
@@ -340,6 +375,33 @@ impl ListFilter for OperationFilter {
             message: operation.message,
         }
     }
+
+    fn full_item(view: &impl View, operation: Operation) -> Result<OperationItem, StoreError> {
+        let shop_name = shop_name(view, operation.mirakl_id)?;
+        let voucher = jobs::voucher_of(view, &operation)?.map(|record| record.id());
+        Ok(OperationItem { shop_name, voucher, ..Self::item(operation) })
+    }
+}
+
+/// Returns the attempts at paying an operation, transfers first.
+fn attempts_of(operation: &Operation) -> Vec<AttemptItem> {
+    let attempts = [PaymentKind::Transfer, PaymentKind::Withdrawal].into_iter().flat_map(|kind| {
+        operation.payment(kind).attempts.iter().map(move |attempt| AttemptItem {
+            kind,
+            payment: kind,
+            number: attempt.number,
+            reference: attempt.reference.clone(),
+            amount: attempt.amount.decimal(),
+            transaction_id: attempt.transaction_id.clone(),
+            state: attempt.state.name().to_owned(),
+            transaction_status: attempt.transaction_status.clone(),
+            sent_at: attempt.intended_at,
+            at: attempt.updated_at,
+            updated_at: attempt.updated_at,
+            message: attempt.message.to_string(),
+        })
+    });
+    attempts.collect()
 }
 
 impl Export for OperationFilter {
@@ -349,30 +411,17 @@ impl Export for OperationFilter {
         transfer_status withdraw_status balance date message held";
 }
 
-impl From<Operation> for OperationDetail {
-    fn from(operation: Operation) -> Self {
-        let attempts = [PaymentKind::Transfer, PaymentKind::Withdrawal].into_iter().flat_map(|payment| {
-            operation.payment(payment).attempts.iter().map(move |attempt| AttemptItem {
-                payment,
-                reference: attempt.reference.clone(),
-                amount: attempt.amount.decimal(),
-                transaction_id: attempt.transaction_id.clone(),
-                transaction_status: attempt.transaction_status.clone(),
-                sent_at: attempt.intended_at,
-                updated_at: attempt.updated_at,
-                message: attempt.message.to_string(),
-            })
-        });
+impl OperationDetail {
+    /// Adds what the store knows about an operation to its record.
+    pub fn of(view: &impl View, operation: Operation) -> Result<Self, StoreError> {
         let change = |change: &crate::domain::operation::Change| ChangeItem {
             at: change.at,
             status: change.status.to_string(),
             message: change.message.to_string(),
         };
-        Self {
-            attempts: attempts.collect(),
+        Ok(Self {
             history: operation.history.iter().map(change).collect(),
             cycle_date: operation.cycle_date,
-            invoice_id: operation.invoice_id.clone(),
             billing_cycle_id: operation.billing_cycle_id.clone(),
             shortfall: operation.shortfall.map(Amount::decimal),
             adjusts: operation.adjusts.clone(),
@@ -381,7 +430,7 @@ impl From<Operation> for OperationDetail {
             candidates: operation.candidates.clone(),
             dismissed: operation.dismissed.clone(),
             created_at: operation.created_at,
-            item: OperationFilter::item(operation),
-        }
+            item: OperationFilter::full_item(view, operation)?,
+        })
     }
 }

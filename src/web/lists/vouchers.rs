@@ -8,11 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
 use super::standing::{check_reason, reason_schema, with_reason};
-use super::{ListFilter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment, shop_name};
 use crate::domain::explanation::{Actor, explain_voucher};
 use crate::domain::money::Amount;
 use crate::domain::standing::Standing;
-use crate::domain::vendor::Vendor;
 use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::schema::day_number;
@@ -98,12 +97,11 @@ pub struct VoucherDetail {
 impl VoucherDetail {
     /// Adds what the store knows about a voucher to its record.
     pub(in crate::web) fn of(view: &impl View, record: VoucherRecord) -> Result<Self, StoreError> {
-        let vendor = view.get::<Vendor>(&record.voucher.shop_id)?;
-        let shop_name = vendor.map(|vendor| vendor.name).filter(|name| !name.is_empty());
+        let shop_name = shop_name(view, record.voucher.shop_id)?;
         // A held voucher has made none.
         let made = if record.held.is_none() { jobs::operations_of(view, &record)? } else { Vec::new() };
         let operations = made.into_iter().map(|operation| operation.id).collect();
-        Ok(Self { item: VoucherFilter::item(record), shop_name, operations })
+        Ok(Self { item: record.into(), shop_name, operations })
     }
 }
 
@@ -120,7 +118,7 @@ impl VoucherFilter {
 
 impl ListFilter for VoucherFilter {
     type Record = VoucherRecord;
-    type Item = VoucherItem;
+    type Item = VoucherDetail;
 
     const SEARCH: Option<Index<Self::Record, (), String>> = Some(VoucherRecord::SEARCH);
 
@@ -161,8 +159,12 @@ impl ListFilter for VoucherFilter {
         record.made_at()
     }
 
-    fn item(record: VoucherRecord) -> VoucherItem {
-        record.into()
+    fn item(record: VoucherRecord) -> VoucherDetail {
+        VoucherDetail { item: record.into(), shop_name: None, operations: Vec::new() }
+    }
+
+    fn full_item(view: &impl View, record: VoucherRecord) -> Result<VoucherDetail, StoreError> {
+        VoucherDetail::of(view, record)
     }
 }
 
