@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::attempt::prefix;
+use crate::domain::group_choice::GroupChoice;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::domain::ledger::{LedgerAccount, LedgerEntry, LedgerMatch};
 use crate::domain::movement::Movement;
@@ -35,6 +36,7 @@ pub fn with_domain(schema: Schema) -> Schema {
         .with::<Session>()
         .with::<SignInAttempts>()
         .with::<KnownAddress>()
+        .with::<GroupChoice>()
 }
 
 /// Converts a day to a number with the same order: 20261121.
@@ -325,6 +327,16 @@ fn reason_group(record: &VoucherRecord) -> Option<ReasonGroup> {
     let standing = Standing::of_voucher(record)?;
     let currency = record.voucher.vendor_amount.currency().code().to_owned();
     Some((standing.actor.name(), standing.reason.unwrap_or_default(), currency))
+}
+
+impl Record for GroupChoice {
+    const COLLECTION: &'static str = "group_choices";
+    type Key = u64;
+    const INDEXES: &[&dyn AnyIndex<Self>] = &[];
+
+    fn key(&self) -> u64 {
+        self.id
+    }
 }
 
 impl Record for Vendor {

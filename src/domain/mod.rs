@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod cycle;
 pub mod enterprise;
 pub mod explanation;
+pub mod group_choice;
 pub mod inbox;
 pub mod label;
 pub mod ledger;

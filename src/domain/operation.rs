@@ -181,16 +181,19 @@ impl Operation {
     }
 
     /// Returns true if the operation is released only individually, not together with others: a person has decided that
-    /// it waits, or its release states that a payment was not executed, belongs to another operation, or is the only
-    /// one. So does the retry of a payment with an unknown status at HiPay.
+    /// it waits, or the payment is in doubt.
     pub fn waits_on_purpose(&self) -> bool {
+        matches!(self.held_for, Some(Hold::ByPerson | Hold::Remainder)) || self.is_in_doubt()
+    }
+
+    /// Returns true if its release states that a payment was not executed, belongs to another operation, or is the only
+    /// one. So does the retry of a payment with an unknown status at HiPay.
+    fn is_in_doubt(&self) -> bool {
         let executed = self.held.is_some() && self.status == Status::WithdrawSuccess;
         let doubtful = matches!(
             self.held_for,
             Some(
-                Hold::ByPerson
-                    | Hold::Remainder
-                    | Hold::OutcomeUnknown
+                Hold::OutcomeUnknown
                     | Hold::OtherPayment
                     | Hold::SeveralPayments
                     | Hold::PossiblePayment
@@ -199,6 +202,22 @@ impl Operation {
             )
         );
         doubtful || executed || self.unknown_word().is_some()
+    }
+
+    /// Returns true if `choice` changes the operation when it is made for several at once. What a person has to look at
+    /// by itself is left out.
+    pub fn can_be_chosen_with_others(&self, choice: &OperationChoice) -> bool {
+        match choice {
+            OperationChoice::Retry => self.is_unpaid() && !self.waits_on_purpose(),
+            // A hold that a person has set on several operations ends in the same way.
+            OperationChoice::Release => {
+                let is_decision = self.held_for == Some(Hold::Remainder) || self.is_settled();
+                self.refuses(choice).is_none() && !self.is_in_doubt() && !is_decision
+            }
+            OperationChoice::Hold => self.refuses(choice).is_none(),
+            OperationChoice::Settle => self.refuses(choice).is_none() && !self.is_in_doubt(),
+            OperationChoice::Accept { .. } | OperationChoice::Unknown => false,
+        }
     }
 
     /// Returns HiPay's ids of all transactions of the operation, if known.

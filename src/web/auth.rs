@@ -178,21 +178,29 @@ pub async fn let_in_page(State(web): State<Web>, peer: Peer, mut request: Reques
 fn to_the_sign_in(request: &Request) -> Response {
     let is_part = request.headers().get("hx-request").is_some_and(|value| value == "true");
     // After the sign-in, the browser returns to the page, not to a fragment of it.
-    let page = if is_part {
-        let page = request.headers().get("hx-current-url").and_then(|url| url.to_str().ok()?.parse::<Uri>().ok());
+    let page_in = |name: &str| {
+        let page = request.headers().get(name).and_then(|url| url.to_str().ok()?.parse::<Uri>().ok());
         page.and_then(|page| page.path_and_query().cloned())
-    } else if changes(request.method()) {
-        None
+    };
+    let is_change = changes(request.method());
+    let page = if is_part {
+        page_in("hx-current-url")
+    } else if is_change {
+        // The page whose form was sent; safe_next accepts pages of the dashboard alone.
+        page_in(header::REFERER.as_str())
     } else {
         let whole = request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0);
         whole.path_and_query().cloned()
     };
     let next = page.as_ref().map_or("", PathAndQuery::as_str);
-    let login = if next.is_empty() {
-        LOGIN.to_owned()
-    } else {
-        format!("{LOGIN}?next={}", utf8_percent_encode(safe_next(next), NON_ALPHANUMERIC))
-    };
+    let mut login = LOGIN.to_owned();
+    if !next.is_empty() {
+        login.push_str(&format!("?next={}", utf8_percent_encode(safe_next(next), NON_ALPHANUMERIC)));
+    }
+    // The person believes that something was changed.
+    if is_change && !request.uri().path().ends_with("/logout") {
+        login.push_str(if next.is_empty() { "?undone=true" } else { "&undone=true" });
+    }
     let mut response = if is_part {
         (StatusCode::UNAUTHORIZED, [("hx-redirect", login)]).into_response()
     } else {

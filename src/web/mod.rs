@@ -31,8 +31,8 @@ use std::future::ready;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use axum::middleware::map_response;
-use axum::routing::get;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::{any, get};
 use axum::{Extension, Router};
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -152,7 +152,7 @@ pub fn router(web: Web) -> Router {
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .nest(API, api::router(&web))
         .merge(pages::router(&web))
-        .fallback(unknown_address::unknown)
+        .fallback(any(unknown_address::unknown).layer(from_fn_with_state(web.clone(), pages::in_words_for_browsers)))
         .layer(Extension(Arc::<unknown_address::Strays>::default()))
         .method_not_allowed_fallback(not_allowed);
     let settings = web.settings.clone();

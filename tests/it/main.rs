@@ -34,6 +34,7 @@ mod faults;
 mod forged_notifications;
 mod french;
 mod fresh_shops;
+mod group_choices;
 mod guarding;
 mod hipay_refusals;
 mod hostile_notifications;

@@ -55,7 +55,12 @@ async fn pages_lead_strangers_to_the_sign_in_and_back() {
     assert_eq!(safe_next(&next), path);
 
     let led = http().post(format!("{base}/dashboard/level")).body("level=1").send().await.unwrap();
-    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, "/dashboard/login"));
+    let undone = "/dashboard/login?undone=true";
+    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, undone));
+    let referred = http().post(format!("{base}/dashboard/level")).header("referer", format!("{base}{path}"));
+    let led = referred.body("level=1").send().await.unwrap();
+    let to = format!("{login}&undone=true");
+    assert_eq!((led.status().as_u16(), led.headers()["location"].to_str().unwrap()), (303, to.as_str()));
 
     let part = http().get(format!("{base}/dashboard/logs?page=2")).header("hx-request", "true");
     let part = part.header("hx-current-url", format!("{base}{path}")).send().await.unwrap();

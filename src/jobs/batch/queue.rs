@@ -26,6 +26,15 @@ pub enum Enqueued {
     Busy(BatchRecord),
 }
 
+impl Enqueued {
+    /// Returns the batch that carries out the request.
+    pub fn record(&self) -> &BatchRecord {
+        match self {
+            Self::Queued { record, .. } | Self::Joined(record) | Self::Busy(record) => record,
+        }
+    }
+}
+
 /// Enqueues `command`, or joins an identical batch that is already queued. If it would have to wait
 /// for another of its kind and `may_wait` is false, nothing is queued.
 pub async fn enqueue(

@@ -3,6 +3,7 @@
 mod batches;
 mod export;
 mod logs;
+mod matching;
 mod notifications;
 mod operations;
 mod payments;
@@ -21,6 +22,7 @@ pub(super) use batches::BatchFilter;
 pub use batches::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
 pub(super) use export::{csv, found_csv};
 pub(super) use logs::{LogItem, LogListFilter};
+pub(super) use matching::matching;
 pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub use operations::{OperationDetail, OperationItem};
 pub(super) use operations::{OperationFilter, failed};

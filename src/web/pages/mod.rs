@@ -11,13 +11,13 @@
 mod address;
 mod assets;
 mod choices;
+mod group_choice;
 mod language;
 mod logs;
 mod notifications;
 mod overview;
 mod page;
 mod payments;
-mod retry;
 mod settings;
 mod setup;
 mod sign_in;
@@ -29,7 +29,7 @@ mod vendors;
 mod vouchers;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -45,6 +45,7 @@ use super::lists::{
 };
 use super::problem::Problem;
 use super::{Web, auth, not_allowed, prefix};
+use crate::text::message::msg;
 
 /// Content security policy: nothing from other hosts, nothing inline, no framing.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -70,10 +71,11 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/transfers", get(transfers::list)),
         ("/dashboard/transfers.csv", get(lists::found_csv::<OperationFilter>)),
         ("/dashboard/transfers/{id}", get(transfers::operation)),
-        ("/dashboard/transfers/{id}/retry", get(retry::confirm_one).post(retry::retry_one)),
+        ("/dashboard/transfers/{id}/retry", get(group_choice::confirm_one).post(group_choice::retry_one)),
         ("/dashboard/transfers/{id}/choose", post(choices::choose)),
-        ("/dashboard/transfers/retry", get(retry::confirm_all).post(retry::retry_all)),
-        ("/dashboard/transfers/retried", get(retry::done)),
+        ("/dashboard/transfers/retry", get(group_choice::confirm_retry).post(group_choice::retry_all)),
+        ("/dashboard/transfers/all/{choice}", get(group_choice::confirm).post(group_choice::choose_all)),
+        ("/dashboard/transfers/chosen/{id}", get(group_choice::result)),
         ("/dashboard/vouchers", get(vouchers::list)),
         ("/dashboard/vouchers.csv", get(lists::found_csv::<VoucherFilter>)),
         ("/dashboard/vouchers/{id}", get(vouchers::voucher)),
@@ -119,6 +121,8 @@ pub(super) fn router(web: &Web) -> Router<Web> {
             inside()
                 .into_iter()
                 .fold(Router::new(), add)
+                .route("/dashboard/", get(unknown))
+                .route("/dashboard/{*path}", get(unknown))
                 .method_not_allowed_fallback(not_allowed)
                 .layer(words.clone())
                 .layer(door),
@@ -137,9 +141,29 @@ pub(super) async fn moved(address: Uri) -> Redirect {
     if path.starts_with("/dashboard") { Redirect::to(path) } else { Redirect::to("/dashboard") }
 }
 
+/// Answers an address of no page: one that ends with a slash leads to the page without it.
+async fn unknown(address: Uri) -> Result<Redirect, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-address"));
+    let path = address.path().strip_suffix('/').ok_or_else(missing)?;
+    let query = address.query().map_or_else(String::new, |query| format!("?{query}"));
+    Ok(Redirect::to(&format!("{path}{query}")))
+}
+
+/// Shows a problem as a page to browsers; programs get it as JSON.
+pub(super) async fn in_words_for_browsers(web: State<Web>, request: Request, next: Next) -> Response {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    if accepted.is_some_and(|accepted| accepted.contains("text/html")) {
+        return guard(in_words(web, request, next).await);
+    }
+    next.run(request).await
+}
+
 /// Sets the headers that apply to every page.
 async fn guarded(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    guard(next.run(request).await)
+}
+
+fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

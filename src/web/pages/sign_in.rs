@@ -23,6 +23,9 @@ pub(super) struct WantedPage {
     next: String,
     #[serde(default)]
     weakness: String,
+    /// True if the session had ended when a form was sent.
+    #[serde(default)]
+    undone: bool,
 }
 
 /// The fields of the sign-in form.
@@ -43,12 +46,14 @@ struct SignIn {
     refusal: Option<String>,
     login: String,
     next: String,
+    /// True if a form was sent without a session.
+    undone: bool,
 }
 
 /// Shows the sign-in page.
 pub(super) async fn form(page: PageFrame, Query(wanted): Query<WantedPage>) -> Result<Response, Problem> {
     let next = safe_next(&wanted.next).to_owned();
-    show(StatusCode::OK, &SignIn { page, refusal: None, login: String::new(), next })
+    show(StatusCode::OK, &SignIn { page, refusal: None, login: String::new(), next, undone: wanted.undone })
 }
 
 /// Signs in and redirects to the page that the person wanted.
@@ -92,7 +97,7 @@ pub(super) async fn sign_in(
                 SignInRefused::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, page.t("sign-in-unavailable")),
             };
             let login = typed.login.chars().take(200).collect();
-            show(status, &SignIn { page, refusal: Some(refusal), login, next })
+            show(status, &SignIn { page, refusal: Some(refusal), login, next, undone: false })
         }
     }
 }

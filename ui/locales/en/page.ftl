@@ -20,6 +20,7 @@ sign-in-hint = Use the HiPay web service credentials of the technical account, o
 sign-out = Sign out
 sign-out-everywhere = Sign out everywhere
 
+sign-in-undone = Your session had ended: nothing was changed. Sign in and repeat it.
 sign-in-wrong = The login or the password is wrong.
 sign-in-wait = Too many attempts have failed. Try again in { $wait }.
 sign-in-in-the-clear = Your password must not be sent unencrypted: open the https address of this dashboard. If this is that address, the proxy in front of it must be named in server.trustedProxies and send X-Forwarded-Proto.
@@ -157,15 +158,20 @@ retry-withdrawals = { $number ->
 }
 retry-safe = Nothing is paid twice: cashout looks up the outcome at HiPay before it sends anything again.
 retry-now = Run now instead of at the next scheduled time
-retry-confirm = Retry
 retry-cancel = Cancel
-retry-list = Operations to retry
 retry-more = and { $shown } more
-retried-title = Retry requested
-retried-count = { $number ->
-    [one] { $shown } operation will be retried.
-   *[other] { $shown } operations will be retried.
+choice-list = Operations
+choice-none = This action changes none of these operations.
+chosen-title = { $choice }: result
+chosen-by = Requested by { $person } on { $time }.
+chosen-going-on = in progress; this page refreshes by itself
+chosen-next = sent by the next runs
+chosen-over = current status
+chosen-failed = { $number ->
+    [one] { $shown } failed
+   *[other] { $shown } failed
 }
+chosen-refused = Not changed
 
 section-overview = Overview
 funds-title = Technical account

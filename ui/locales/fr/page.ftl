@@ -20,6 +20,7 @@ sign-in-hint = Utilisez les identifiants web service HiPay du compte technique, 
 sign-out = Se déconnecter
 sign-out-everywhere = Se déconnecter partout
 
+sign-in-undone = Votre session avait pris fin : rien n’a été modifié. Connectez-vous et recommencez.
 sign-in-wrong = L’identifiant ou le mot de passe est faux.
 sign-in-wait = Trop d’essais ont échoué. Réessayez dans { $wait }.
 sign-in-in-the-clear = Votre mot de passe ne doit pas circuler en clair : ouvrez l’adresse https de ce tableau de bord. Si c’est déjà elle, le proxy placé devant doit figurer dans server.trustedProxies et envoyer X-Forwarded-Proto.
@@ -157,15 +158,20 @@ retry-withdrawals = { $number ->
 }
 retry-safe = Rien n’est payé deux fois : cashout recherche l’issue chez HiPay avant tout nouvel envoi.
 retry-now = Exécuter tout de suite, sans attendre l’heure prévue
-retry-confirm = Relancer
 retry-cancel = Annuler
-retry-list = Opérations à relancer
 retry-more = et { $shown } de plus
-retried-title = Relance demandée
-retried-count = { $number ->
-    [one] { $shown } opération sera relancée.
-   *[other] { $shown } opérations seront relancées.
+choice-list = Opérations
+choice-none = Cette action ne change aucune de ces opérations.
+chosen-title = { $choice } : résultat
+chosen-by = Demandé par { $person } le { $time }.
+chosen-going-on = en cours ; cette page s’actualise d’elle-même
+chosen-next = envoyées par les prochaines exécutions
+chosen-over = situation actuelle
+chosen-failed = { $number ->
+    [one] { $shown } en échec
+   *[other] { $shown } en échec
 }
+chosen-refused = Non modifiées
 
 section-overview = Vue d’ensemble
 funds-title = Compte technique

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::super::page::{ListRows, PageFrame};
+use super::super::page::{ListRows, PageFrame, Tone};
 use crate::jobs::{BatchRecord, BatchState, Command};
 use crate::platform::hex::hex;
 use crate::web::Web;
@@ -42,16 +42,6 @@ impl BatchesPage {
         })
     }
 
-    pub(super) fn tone(&self, record: &BatchRecord) -> &'static str {
-        match record.state() {
-            BatchState::Queued | BatchState::Unknown => "quiet",
-            BatchState::Running => "busy",
-            BatchState::Done => "good",
-            BatchState::Failed => "bad",
-            BatchState::Partly | BatchState::Interrupted => "warn",
-        }
-    }
-
     pub(super) fn is_waiting(&self, record: &BatchRecord) -> bool {
         record.state() == BatchState::Queued
     }
@@ -79,5 +69,17 @@ impl BatchesPage {
         let error = record.error.iter().map(|error| page.say(error));
         let failures = record.failures.iter().take(MAX_FAILURES_SHOWN);
         error.chain(failures.map(|failure| page.say(&failure.message))).collect()
+    }
+}
+
+impl Tone for BatchState {
+    fn tone(&self) -> &'static str {
+        match self {
+            BatchState::Queued | BatchState::Unknown => "quiet",
+            BatchState::Running => "busy",
+            BatchState::Done => "good",
+            BatchState::Failed => "bad",
+            BatchState::Partly | BatchState::Interrupted => "warn",
+        }
     }
 }

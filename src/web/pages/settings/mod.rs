@@ -52,21 +52,44 @@ struct SettingsPage {
     settings: Values,
     update: UpdateView,
     /// Report of what was just done.
-    told: Option<String>,
+    done: Option<ActionReport>,
     /// Refusal, if it was not done.
-    refusal: Option<RefusedAction>,
+    refusal: Option<ActionReport>,
+    /// Fields of the refused form, which the person corrects.
+    typed: TypedFields,
 }
 
-/// A refused action: the message and the form that it belongs to.
-struct RefusedAction {
+/// A report of an action, at the form that it belongs to.
+struct ActionReport {
     /// Id of the form.
     form: &'static str,
     sentence: String,
 }
 
+/// Fields of a refused form, as they were sent. Secrets are not among them.
+#[derive(Default)]
+struct TypedFields {
+    command: Option<BatchKind>,
+    date: String,
+    level: Option<String>,
+}
+
 impl SettingsPage {
+    fn done(&self, form: &str) -> Option<&str> {
+        self.done.as_ref().filter(|done| done.form == form).map(|done| done.sentence.as_str())
+    }
+
     fn refused(&self, form: &str) -> Option<&str> {
         self.refusal.as_ref().filter(|refusal| refusal.form == form).map(|refusal| refusal.sentence.as_str())
+    }
+
+    fn is_typed(&self, command: &BatchKind) -> bool {
+        self.typed.command == Some(*command)
+    }
+
+    /// Returns true if this level is chosen: in the refused form, else in the settings.
+    fn is_level(&self, number: &str) -> bool {
+        self.typed.level.as_deref().map_or_else(|| self.settings.is_level(number), |typed| typed == number)
     }
 }
 
@@ -99,7 +122,7 @@ impl Values {
 
 /// Shows the settings page.
 pub(super) async fn overview(State(web): State<Web>, page: PageFrame, headers: HeaderMap) -> Result<Response, Problem> {
-    let told = done_message(&web, &page).await?;
+    let done = done_message(&web, &page).await?;
     let known = headers.get("x-list-state").and_then(|state| state.to_str().ok());
     let address = page.address.clone().except(&TOLD);
     let page = page.at(address);
@@ -109,37 +132,43 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame, headers: H
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let status = batches.rows.status();
-    whole(&web, page, batches, told, None, status).await
+    whole(&web, page, batches, (done, None), TypedFields::default(), status).await
 }
 
 async fn whole(
     web: &Web,
     page: PageFrame,
     batches: BatchesPage,
-    told: Option<String>,
-    refusal: Option<RefusedAction>,
+    (done, refusal): (Option<ActionReport>, Option<ActionReport>),
+    typed: TypedFields,
     status: StatusCode,
 ) -> Result<Response, Problem> {
     let machine = Machine::measure(web).await?;
     let settings = Values::of(&web.settings.get());
     let settings = settings.ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, msg!("problem-defect")))?;
     let update = UpdateView::check_now(web, &page).await?;
-    show(status, &SettingsPage { page, batches, machine, settings, update, told, refusal })
+    show(status, &SettingsPage { page, batches, machine, settings, update, done, refusal, typed })
 }
 
-/// Shows the page again with the problem, at the form that caused it.
-async fn refuse(web: &Web, page: PageFrame, form: &'static str, problem: &Problem) -> Result<Response, Problem> {
+/// Shows the page again with the problem and the typed fields, at the form that caused it.
+async fn refuse(
+    web: &Web,
+    page: PageFrame,
+    form: &'static str,
+    typed: TypedFields,
+    problem: &Problem,
+) -> Result<Response, Problem> {
     let page = page.at(Address::new(HERE, None));
     let batches = BatchesPage::read(web, &page).await?;
-    let refusal = RefusedAction { form, sentence: problem.in_words(page.texts()) };
-    whole(web, page, batches, None, Some(refusal), problem.status()).await
+    let refusal = ActionReport { form, sentence: problem.in_words(page.texts()) };
+    whole(web, page, batches, (None, Some(refusal)), typed, problem.status()).await
 }
 
 /// Describes what the address reports as just done, in its current state.
-async fn done_message(web: &Web, page: &PageFrame) -> Result<Option<String>, Problem> {
+async fn done_message(web: &Web, page: &PageFrame) -> Result<Option<ActionReport>, Problem> {
     let address = &page.address;
     if !address.value("changed").is_empty() {
-        return Ok(Some(page.t("settings-changed")));
+        return Ok(Some(ActionReport { form: "settings-form", sentence: page.t("settings-changed") }));
     }
     let Ok(id) = address.value("asked").parse::<u64>() else { return Ok(None) };
     let Some(record) = web.context.store.reading(move |reader| reader.get::<BatchRecord>(&id)).await? else {
@@ -147,7 +176,7 @@ async fn done_message(web: &Web, page: &PageFrame) -> Result<Option<String>, Pro
     };
     let values = |id: &str| page.t2(id, ("batch", record.id.to_string()), ("command", page.command(&record.command)));
     let ahead = address.value("behind").parse::<u64>().ok();
-    Ok(Some(match (record.state(), ahead) {
+    let sentence = match (record.state(), ahead) {
         (BatchState::Queued, _) if address.has("joined", "true") => values("batch-told-joined"),
         (BatchState::Queued, Some(ahead)) => {
             let (batch, ahead) = (("batch", record.id.to_string()), ("ahead", ahead.to_string()));
@@ -159,7 +188,8 @@ async fn done_message(web: &Web, page: &PageFrame) -> Result<Option<String>, Pro
             BatchState::Done | BatchState::Partly | BatchState::Failed | BatchState::Interrupted | BatchState::Unknown,
             _,
         ) => values("batch-told-over"),
-    }))
+    };
+    Ok(Some(ActionReport { form: "fix-errors", sentence }))
 }
 
 /// A batch to run, as the form requests it.
@@ -177,13 +207,14 @@ pub(super) async fn run(
     Operator(caller): Operator,
     Checked(wanted): Checked<WantedBatch>,
 ) -> Result<Response, Problem> {
+    let typed = TypedFields { command: Some(wanted.command), date: wanted.date.clone(), level: None };
     let command = match command(&web, &wanted) {
         Ok(command) => command,
-        Err(problem) => return refuse(&web, page, "fix-errors", &problem).await,
+        Err(problem) => return refuse(&web, page, "fix-errors", typed, &problem).await,
     };
     let asked = match web.scheduler.enqueue(&command, &caller.name, true).await {
         Ok(asked) => asked,
-        Err(error) => return refuse(&web, page, "fix-errors", &error.into()).await,
+        Err(error) => return refuse(&web, page, "fix-errors", typed, &error.into()).await,
     };
     let query = match &asked {
         Enqueued::Queued { record, behind: Some(ahead) } => format!("asked={}&behind={ahead}", record.id),
@@ -240,13 +271,14 @@ pub(super) async fn change_settings(
     let config = web.settings.get();
     let now = Values::of(&config).and_then(|values| values.level.value).unwrap_or_default();
     let mut wanted = Vec::new();
+    let typed = TypedFields { level: new.level.clone(), ..TypedFields::default() };
     let token = new.token.as_ref().map(|token| token.expose().trim()).unwrap_or_default();
     if new.remove_token {
         wanted.push(("github.token", String::new()));
     } else if !token.is_empty() {
         if !changes::is_plain(token) {
             let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, msg!("settings-token-wrong"));
-            return refuse(&web, page, "settings-form", &problem).await;
+            return refuse(&web, page, "settings-form", typed, &problem).await;
         }
         wanted.push(("github.token", token.to_owned()));
     }
@@ -255,14 +287,14 @@ pub(super) async fn change_settings(
         let known = level == NO_LEVEL || LogLevel::ALL.iter().any(|known| known.number().to_string() == level);
         if !known {
             let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, msg!("settings-level-wrong"));
-            return refuse(&web, page, "settings-form", &problem).await;
+            return refuse(&web, page, "settings-form", typed, &problem).await;
         }
         wanted.push(("email.logger.alert.level", level));
     }
     if !wanted.is_empty()
         && let Err(problem) = changes::apply(&web, &caller, wanted).await
     {
-        return refuse(&web, page, "settings-form", &problem).await;
+        return refuse(&web, page, "settings-form", typed, &problem).await;
     }
     Ok(Redirect::to(&format!("{HERE}?changed=true#settings")).into_response())
 }

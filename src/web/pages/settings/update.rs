@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::super::page::{PageFrame, Tone};
 use super::updating::UpdateStoryView;
-use super::{HERE, refuse};
+use super::{HERE, TypedFields, refuse};
 use crate::platform::release::TARGET;
 use crate::text::message::{Message, asker, logged, msg};
 use crate::update::status::{PastUpdate, UpdateOutcome};
@@ -169,7 +169,7 @@ pub(in crate::web::pages) async fn install(
 ) -> Result<Response, Problem> {
     if let Err(hindrance) = web.installer.begin(&wanted.version, &caller.name).await {
         let problem = Problem::new(StatusCode::CONFLICT, hindrance.message(page.zone()));
-        return refuse(&web, page, "update", &problem).await;
+        return refuse(&web, page, "update", TypedFields::default(), &problem).await;
     }
     Ok(Redirect::to("/dashboard/update").into_response())
 }
