@@ -10,6 +10,7 @@ use crate::domain::attempt::prefix;
 use crate::domain::group_choice::GroupChoice;
 use crate::domain::inbox::{Notification, NotificationKind, NotificationState};
 use crate::domain::ledger::{LedgerAccount, LedgerEntry, LedgerMatch};
+use crate::domain::money::Amount;
 use crate::domain::movement::Movement;
 use crate::domain::operation::{Beneficiary, Operation, Status};
 use crate::domain::payment::{CustomerPayment, PaymentOutcome};
@@ -91,6 +92,7 @@ impl Record for Operation {
         &Self::AMOUNTS,
         &Self::BY_CYCLE,
         &Self::BY_STAGE,
+        &Self::DIFFERENCES,
         &Self::SEARCH,
         &Self::BY_TRANSACTION,
         &Self::HELD,
@@ -161,6 +163,18 @@ impl Operation {
         .bucketed(QUARTER_OF_A_DAY)
         .for_pages();
 
+    /// For pages and totals of a cycle: operations whose amount is not the voucher's, by the kind of the difference, the
+    /// cycle's day, beneficiary and currency, latest change last.
+    pub const DIFFERENCES: Index<Self, DifferenceGroup, Timestamp> = Index::new("difference", 1, |operation: &Self| {
+        let currency = || operation.amount.currency().code().to_owned();
+        let (day, beneficiary) = (day_number(operation.cycle_date), operation.beneficiary.name());
+        let group = operation.difference().map(|difference| (difference.name(), day, beneficiary, currency()));
+        Vec::from_iter(group.map(|group| (group, operation.updated_at)))
+    })
+    .weighing(|operation: &Self| operation.origin_amount.minor().saturating_sub(operation.amount.minor()))
+    .bucketed(QUARTER_OF_A_DAY)
+    .for_pages();
+
     /// For search: shop, wallet, payment order.
     pub const SEARCH: Index<Self, (), String> = Index::new("search", 1, |operation: &Self| {
         let ids = [operation.mirakl_id, operation.vendor_hipay_id, operation.recipient_hipay_id];
@@ -219,6 +233,12 @@ pub type ReasonGroup = (&'static str, String, String);
 /// Group of an operation in its cycle: day, beneficiary, stage, reason, status and currency.
 pub type CycleGroup = (i64, &'static str, &'static str, String, i64, String);
 
+/// Group of an operation whose amount is not the voucher's: kind of the difference, day, beneficiary and currency.
+pub type DifferenceGroup = (&'static str, i64, &'static str, String);
+
+/// Group of a voucher in its cycle: day, state, stage (empty once it has operations), reason and currency.
+pub type VoucherCycleGroup = (i64, &'static str, &'static str, String, String);
+
 /// Returns the group of an operation by its voucher and beneficiary; a remainder has none.
 fn voucher_group(operation: &Operation) -> Vec<(u64, String, Beneficiary)> {
     let group = || (operation.mirakl_id, operation.voucher.clone(), operation.beneficiary);
@@ -252,6 +272,8 @@ impl Record for VoucherRecord {
         &Self::BY_SOURCE,
         &Self::BY_REASON,
         &Self::COMMISSION_BY_REASON,
+        &Self::COMMISSION_BY_CYCLE,
+        &Self::BY_STAGE,
     ];
 
     fn key(&self) -> Self::Key {
@@ -278,9 +300,28 @@ impl VoucherRecord {
             .bucketed(DAY)
             .for_pages();
 
-    /// For pages, latest last: by cycle and state.
-    pub const BY_CYCLE: Index<Self, (i64, VoucherState), Timestamp> = Index::new("cycle", 1, |record: &Self| {
-        vec![((day_number(record.cycle_date), record.state()), record.made_at())]
+    /// For pages and totals of a cycle, latest last: by its day, state, stage, reason and currency; the stage and the
+    /// reason are empty once the voucher has operations. A change in [`Standing`] needs another version.
+    pub const BY_CYCLE: Index<Self, VoucherCycleGroup, Timestamp> = Index::new("cycle", 2, |record: &Self| {
+        vec![(voucher_cycle_group(record, record.voucher.vendor_amount), record.made_at())]
+    })
+    .weighing(|record: &Self| record.voucher.vendor_amount.minor())
+    .bucketed(DAY)
+    .for_pages();
+
+    /// For totals of a cycle: the same groups with the commissions. A change in [`Standing`] needs another version.
+    pub const COMMISSION_BY_CYCLE: Index<Self, VoucherCycleGroup> =
+        Index::by_key("cycle_commission", 1, |record: &Self| {
+            vec![voucher_cycle_group(record, record.voucher.operator_amount)]
+        })
+        .weighing(|record: &Self| record.voucher.operator_amount.minor())
+        .counted()
+        .for_pages();
+
+    /// For pages: vouchers without operations by stage, latest last. A change in [`Standing`] needs another version.
+    pub const BY_STAGE: Index<Self, &'static str, Timestamp> = Index::new("stage", 1, |record: &Self| {
+        let stage = Standing::of_voucher(record).map(|standing| standing.stage.name());
+        Vec::from_iter(stage.map(|stage| (stage, record.made_at())))
     })
     .bucketed(DAY)
     .for_pages();
@@ -320,6 +361,14 @@ impl VoucherRecord {
             .weighing(|record: &Self| record.voucher.operator_amount.minor())
             .counted()
             .for_pages();
+}
+
+/// Returns the group of a voucher in its cycle, with the currency of this amount.
+fn voucher_cycle_group(record: &VoucherRecord, amount: Amount) -> VoucherCycleGroup {
+    let standing = Standing::of_voucher(record);
+    let stage = standing.as_ref().map_or("", |standing| standing.stage.name());
+    let reason = standing.and_then(|standing| standing.reason).unwrap_or_default();
+    (day_number(record.cycle_date), record.state().name(), stage, reason, amount.currency().code().to_owned())
 }
 
 /// Returns the group of a voucher without operations: actor, reason and currency.

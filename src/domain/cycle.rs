@@ -52,6 +52,11 @@ impl Calendar {
         Ok(Cycle { date, at, start, end })
     }
 
+    /// Returns the cycle of `date` if the calendar has one on that day.
+    pub fn cycle_on(&self, date: Date) -> Option<Cycle> {
+        self.cycle(date).ok().filter(|cycle| self.days.contains(&cycle.date.day()))
+    }
+
     /// Returns the day of `instant` in the calendar's zone.
     pub fn day_of(&self, instant: Timestamp) -> Date {
         instant.to_zoned(self.time_zone.clone()).date()

@@ -7,13 +7,18 @@ mod cause;
 mod choice;
 mod status;
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::{IntoStaticStr, VariantArray};
+use utoipa::ToSchema;
 
 use crate::domain::attempt::{Attempt, Payment};
 use crate::domain::money::Amount;
+use crate::platform::variants::named;
 use crate::text::message::{self, Message};
 
 pub use crate::domain::payment_kind::{Beneficiary, PaymentKind};
@@ -41,6 +46,19 @@ pub struct HeldBefore {
     /// The reason, as English text.
     pub reason: String,
 }
+
+/// Difference between an operation's amount and that of its voucher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum AmountDifference {
+    /// Debts were deducted.
+    Deducted,
+    /// A larger payment was accepted.
+    Increased,
+}
+
+named!(pub AmountDifference);
 
 /// One amount for one beneficiary out of one voucher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,6 +157,15 @@ impl Operation {
     /// Returns true for a withdrawal of the operator's, which is limited to the balance of the account.
     pub fn may_pay_a_part(&self, kind: PaymentKind) -> bool {
         self.beneficiary == Beneficiary::Operator && kind == PaymentKind::Withdrawal
+    }
+
+    /// Returns the kind of difference between the amount and the voucher's; `None` if they are equal.
+    pub fn difference(&self) -> Option<AmountDifference> {
+        match self.amount.minor().cmp(&self.origin_amount.minor()) {
+            Ordering::Less => Some(AmountDifference::Deducted),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(AmountDifference::Increased),
+        }
     }
 
     /// Returns the attempts at `kind`.

@@ -47,6 +47,10 @@ pub enum Stage {
 named!(pub Stage);
 
 impl Stage {
+    /// Stages of operations whose money has still to reach the bank.
+    pub const OPEN: [Self; 5] =
+        [Self::ToTransfer, Self::Transferring, Self::InWallets, Self::Withdrawing, Self::HeldBack];
+
     /// Returns the stage of this name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| stage.name() == name)
@@ -92,8 +96,7 @@ impl Standing {
     /// Returns true if the money of an operation has still to reach the bank, or a party has to act on it: an operation
     /// that was withdrawn in part is listed as well.
     pub fn is_open(&self) -> bool {
-        let stages = [Stage::ToTransfer, Stage::Transferring, Stage::InWallets, Stage::Withdrawing, Stage::HeldBack];
-        stages.contains(&self.stage) || (self.actor != Actor::Nobody && self.stage == Stage::Withdrawn)
+        Stage::OPEN.contains(&self.stage) || (self.actor != Actor::Nobody && self.stage == Stage::Withdrawn)
     }
 
     /// Returns true if it has this actor and this reason; one that is not given is not compared.

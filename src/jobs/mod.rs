@@ -5,6 +5,7 @@
 
 mod batch;
 mod binding;
+mod cycle_account;
 mod housekeeping;
 pub mod inbox;
 mod intake;
@@ -27,6 +28,9 @@ pub use batch::queue::{Enqueued, all_queued, dequeue, enqueue, enqueue_rest, las
 pub use batch::record::{BatchEnd, BatchRecord, BatchState, Failure, Subject, last_successes};
 pub use batch::run::{BatchProgress, BatchRun, Silent};
 pub use binding::{Binding, Bound, RebindEffect, bind, rebind};
+pub use cycle_account::{
+    CurrencySum, CurrencySums, CycleAccount, CycleSide, CycleState, cycle_account, cycle_days, latest_cycles,
+};
 pub use housekeeping::digest::{gather_digest, make_digests};
 pub use housekeeping::retention::{Erased, retention};
 pub use inbox::callback_salts::{

@@ -46,7 +46,7 @@ pub struct WorkGroup {
 }
 
 impl WorkGroup {
-    fn new(kind: WorkKind, actor: Actor, reason: String) -> Self {
+    pub(super) fn new(kind: WorkKind, actor: Actor, reason: String) -> Self {
         let (amounts, commissions) = (Vec::new(), Vec::new());
         Self {
             kind,
@@ -59,6 +59,19 @@ impl WorkGroup {
             can_be_retried: false,
             is_outside: false,
         }
+    }
+
+    /// Adds what an operation of the group shows: its age, and that it can be retried.
+    pub(super) fn note_operation(&mut self, operation: &Operation) {
+        self.oldest = self.oldest.into_iter().chain([operation.cycle_at]).min();
+        let in_doubt = operation.held.is_some() || operation.waits_on_purpose();
+        self.can_be_retried |= operation.is_unpaid() && !in_doubt;
+    }
+
+    /// Adds what a voucher of the group shows: its age, and that it is paid outside cashout.
+    pub(super) fn note_voucher(&mut self, record: &VoucherRecord) {
+        self.oldest = self.oldest.into_iter().chain([record.made_at()]).min();
+        self.is_outside |= Standing::of_voucher(record).is_some_and(|standing| standing.is_outside());
     }
 
     /// Returns true if a party has to act on money that cashout still has to pay.
@@ -74,9 +87,7 @@ pub fn work_list(view: &impl View) -> Result<Vec<WorkGroup>, StoreError> {
     for group in &mut groups {
         let oldest = Query::group(Operation::UNPAID_BY_AGE, (group.actor.name(), group.reason.as_str()));
         if let Some(operation) = view.page_uncounted(&oldest.limit(1))?.items.first() {
-            group.oldest = Some(operation.cycle_at);
-            let in_doubt = operation.held.is_some() || operation.waits_on_purpose();
-            group.can_be_retried = operation.is_unpaid() && !in_doubt;
+            group.note_operation(operation);
         }
     }
     for mut group in gather(view, WorkKind::Vouchers, VoucherRecord::BY_REASON)? {
@@ -87,8 +98,7 @@ pub fn work_list(view: &impl View) -> Result<Vec<WorkGroup>, StoreError> {
         }
         let oldest = Query::group(VoucherRecord::BY_REASON, (group.actor.name(), group.reason.as_str()));
         if let Some(record) = view.page_uncounted(&oldest.limit(1))?.items.first() {
-            group.oldest = Some(record.made_at());
-            group.is_outside = Standing::of_voucher(record).is_some_and(|standing| standing.is_outside());
+            group.note_voucher(record);
         }
         groups.push(group);
     }
@@ -96,7 +106,8 @@ pub fn work_list(view: &impl View) -> Result<Vec<WorkGroup>, StoreError> {
     Ok(groups)
 }
 
-fn sort(groups: &mut [WorkGroup]) {
+/// Sorts groups as [`work_list`] returns them.
+pub(super) fn sort(groups: &mut [WorkGroup]) {
     groups.sort_by_key(|group| {
         (group.is_outside, rank(group.actor), std::cmp::Reverse(group.count), group.reason.clone())
     });

@@ -48,6 +48,15 @@ impl<A, B> PrefixOf<(A, B)> for () {}
 impl<A, B> PrefixOf<(A, B)> for (A,) {}
 impl<A, B, C> PrefixOf<(A, B, C)> for (A,) {}
 impl<A, B, C> PrefixOf<(A, B, C)> for (A, B) {}
+impl<A, B, C, D> PrefixOf<(A, B, C, D)> for (A,) {}
+impl<A, B, C, D> PrefixOf<(A, B, C, D)> for (A, B) {}
+impl<A, B, C, D> PrefixOf<(A, B, C, D)> for (A, B, C) {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for () {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A,) {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A, B) {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A, B, C) {}
+impl<A, B, C, D, E> PrefixOf<(A, B, C, D, E)> for (A, B, C, D) {}
+impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for () {}
 impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for (A,) {}
 impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for (A, B) {}
 impl<A, B, C, D, E, F> PrefixOf<(A, B, C, D, E, F)> for (A, B, C) {}
@@ -237,6 +246,7 @@ tuple!(A 0);
 tuple!(A 0 B 1);
 tuple!(A 0 B 1 C 2);
 tuple!(A 0 B 1 C 2 D 3);
+tuple!(A 0 B 1 C 2 D 3 E 4);
 tuple!(A 0 B 1 C 2 D 3 E 4 F 5);
 
 /// Takes `N` bytes off the front.

@@ -39,6 +39,8 @@ pub(super) struct IndexFilter {
     pub(super) groups: Vec<Vec<u8>>,
     /// True if the groups as requested are complete.
     pub(super) whole: bool,
+    /// Bytes that the groups end with.
+    pub(super) end: Vec<u8>,
     /// Number of rows, if the index is counted and the number was looked up.
     pub(super) rows: Option<u64>,
 }
@@ -51,7 +53,13 @@ impl ListPlan {
     pub(super) fn all() -> Self {
         Self {
             name: Vec::new(),
-            filters: vec![IndexFilter { index: None, groups: vec![Vec::new()], whole: true, rows: None }],
+            filters: vec![IndexFilter {
+                index: None,
+                groups: vec![Vec::new()],
+                whole: true,
+                end: Vec::new(),
+                rows: None,
+            }],
             from: None,
             to: None,
             descending: false,
@@ -71,6 +79,14 @@ impl ListPlan {
         self.filters.push(filter);
     }
 
+    /// Restricts the last filter to groups that end with this text.
+    pub(super) fn end_groups_with(&mut self, text: &str) {
+        if let Some(filter) = self.filters.last_mut() {
+            filter.end = text.encoded();
+            self.name.extend(&filter.end);
+        }
+    }
+
     /// Returns the number of rows, if the store maintains it.
     fn kept_size(&self) -> Option<u64> {
         match self.filters.as_slice() {
@@ -88,7 +104,8 @@ impl ListPlan {
     ) -> Result<Cow<'a, IndexFilter>, StoreError> {
         match (filter.index, self.numbered_by) {
             (None, Some(index)) => {
-                let every = IndexFilter { index: Some(index), groups: vec![Vec::new()], whole: false, rows: None };
+                let (groups, end) = (vec![Vec::new()], Vec::new());
+                let every = IndexFilter { index: Some(index), groups, whole: false, end, rows: None };
                 every.found(source, collection).map(Cow::Owned)
             }
             (Some(_), _) | (None, None) => Ok(Cow::Borrowed(filter)),
@@ -139,9 +156,9 @@ impl IndexFilter {
         if !index.is_counted() {
             let defect =
                 || StoreError::Defect(format!("the index {name} of {} has no groups to complete", collection.name));
-            return self.whole.then(|| self.clone()).ok_or_else(defect);
+            return (self.whole && self.end.is_empty()).then(|| self.clone()).ok_or_else(defect);
         }
-        if let ([group], true) = (self.groups.as_slice(), self.whole) {
+        if let ([group], true) = (self.groups.as_slice(), self.whole && self.end.is_empty()) {
             // Its rows are read whatever the count says: the jobs find their work in this way.
             let rows = number(source, COUNTS, &[index.counts.as_slice(), group].concat())?;
             return Ok(Self { rows: Some(rows), ..self.clone() });
@@ -151,7 +168,9 @@ impl IndexFilter {
             let counts = Span::of_prefix(&[index.counts.as_slice(), asked].concat());
             source.scan(COUNTS, &counts, false, &mut |key, count| {
                 let group = key.get(index.counts.len()..).unwrap_or_default();
-                found.insert(group.to_vec(), u64::decoded(count).unwrap_or_default());
+                if group.ends_with(&self.end) {
+                    found.insert(group.to_vec(), u64::decoded(count).unwrap_or_default());
+                }
                 ControlFlow::Continue(())
             })?;
         }

@@ -77,6 +77,14 @@ impl<R: Record, O> Query<R, O> {
         self
     }
 
+    /// Restricts the filter that was added last, by a counted index, to groups whose last value is this text. For texts
+    /// of one length, such as the codes of currencies.
+    #[must_use]
+    pub fn ending_with(mut self, text: &str) -> Self {
+        self.plan.end_groups_with(text);
+        self
+    }
+
     /// Restricts the list to rows whose sort part is at least this.
     #[must_use]
     pub fn from(mut self, sort: impl Ordered<Kind: PrefixOf<O>>) -> Self {
@@ -150,7 +158,7 @@ where
     let mut groups: Vec<Vec<u8>> = groups.into_iter().map(|group| group.encoded()).collect();
     groups.sort_unstable();
     groups.dedup();
-    IndexFilter { index: Some(index.options.name), groups, whole: P::Kind::WHOLE, rows: None }
+    IndexFilter { index: Some(index.options.name), groups, whole: P::Kind::WHOLE, end: Vec::new(), rows: None }
 }
 
 /// A range of keys.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::building::whole;
 use super::error::StoreError;
-use super::key::{Key, Ordered, readable};
+use super::key::{Key, Ordered, PrefixOf, readable};
 use super::listing;
 use super::query::{Cursor, Query, Span};
 use super::record::{Collection, Declared, Index, Record, Schema, count_prefix};
@@ -151,14 +151,42 @@ pub trait View: RowSource {
         R: Record,
         G: Ordered<Kind: Key>,
     {
+        groups_from(self, index, &[])
+    }
+
+    /// Returns the groups of a counted index that begin with these values and are not empty, with the number of their
+    /// entries.
+    fn groups_of<R, G, S>(
+        &self,
+        index: Index<R, G, S>,
+        first: impl Ordered<Kind: PrefixOf<G::Kind>>,
+    ) -> Result<Vec<(G::Kind, u64)>, StoreError>
+    where
+        R: Record,
+        G: Ordered<Kind: Key>,
+    {
+        groups_from(self, index, &first.encoded())
+    }
+
+    /// Returns the last group of a counted index that is not empty and sorts before every group that begins with these
+    /// values.
+    fn last_group_before<R, G, S>(
+        &self,
+        index: Index<R, G, S>,
+        first: impl Ordered<Kind: PrefixOf<G::Kind>>,
+    ) -> Result<Option<G::Kind>, StoreError>
+    where
+        R: Record,
+        G: Ordered<Kind: Key>,
+    {
         let index = counted(self, self.schema().of::<R>()?, index.options.name)?;
-        let mut groups = Vec::new();
-        self.scan(COUNTS, &Span::of_prefix(&index.counts), false, &mut |key, count| {
-            let group = key.get(index.counts.len()..).and_then(G::Kind::decoded);
-            groups.extend(group.zip(u64::decoded(count)));
-            ControlFlow::Continue(())
+        let mut last = None;
+        let span = Span::between(&index.counts, None, Some(&first.encoded()));
+        self.scan(COUNTS, &span, true, &mut |key, _| {
+            last = key.get(index.counts.len()..).and_then(G::Kind::decoded);
+            ControlFlow::Break(())
         })?;
-        Ok(groups)
+        Ok(last)
     }
 
     /// Returns the number of records in the collection.
@@ -243,6 +271,27 @@ pub fn readable_record<R>(record: Result<R, StoreError>) -> Result<Option<R>, St
         Err(StoreError::Unreadable { .. }) => Ok(None),
         record => record.map(Some),
     }
+}
+
+/// Returns the groups of a counted index whose bytes begin with these, with the number of their entries.
+fn groups_from<R, G, S>(
+    source: &(impl RowSource + ?Sized),
+    index: Index<R, G, S>,
+    first: &[u8],
+) -> Result<Vec<(G::Kind, u64)>, StoreError>
+where
+    R: Record,
+    G: Ordered<Kind: Key>,
+{
+    let index = counted(source, source.schema().of::<R>()?, index.options.name)?;
+    let mut groups = Vec::new();
+    let span = Span::of_prefix(&[index.counts.as_slice(), first].concat());
+    source.scan(COUNTS, &span, false, &mut |key, count| {
+        let group = key.get(index.counts.len()..).and_then(G::Kind::decoded);
+        groups.extend(group.zip(u64::decoded(count)));
+        ControlFlow::Continue(())
+    })?;
+    Ok(groups)
 }
 
 /// Returns the index of this name if it is complete and counted.

@@ -4,6 +4,7 @@ use crate::text::message::msg;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use jiff::civil::Date;
 
 use super::problem::Problem;
 
@@ -31,5 +32,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
         let name = Path::<String>::from_request_parts(parts, state).await;
         let missing = |_| Problem::new(StatusCode::NOT_FOUND, msg!("problem-no-name"));
         name.map(|Path(name)| Self(name)).map_err(missing)
+    }
+}
+
+/// A day in the path.
+pub(in crate::web) struct Day(pub(in crate::web) Date);
+
+impl<S: Send + Sync> FromRequestParts<S> for Day {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Name(text) = Name::from_request_parts(parts, state).await?;
+        let wrong = |_| Problem::new(StatusCode::BAD_REQUEST, msg!("problem-cycle-date", date = &text));
+        text.parse().map(Self).map_err(wrong)
     }
 }

@@ -5,6 +5,7 @@
 mod batches;
 mod check;
 mod choices;
+mod cycles;
 mod extract;
 mod listings;
 mod settings;
@@ -65,6 +66,8 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/batches/{id}", get(batches::batch)),
         ("/batches/{id}/stop", post(batches::stop)),
         ("/check", post(check::check)),
+        ("/cycles", get(cycles::cycles)),
+        ("/cycles/{date}", get(cycles::cycle)),
         ("/todo", get(todo::todo)),
         ("/troubles", get(troubles::troubles)),
         ("/update", get(update::update).post(update::install)),
@@ -107,7 +110,8 @@ pub fn description() -> String {
         choices::retry, choices::hold, choices::release, choices::settle, choices::accept, vouchers::vouchers,
         vouchers::release, vouchers::settle, listings::transactions, listings::payments, listings::payment,
         listings::notifications, listings::logs, listings::logs_csv, batches::batches, batches::enqueue,
-        batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, todo::todo, troubles::troubles,
+        batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, cycles::cycles, cycles::cycle, todo::todo,
+        troubles::troubles,
         update::update, update::install, update::check, update::request, settings::settings,
         settings::change_settings),
     components(schemas(ProblemBody, Actor, Stage)),

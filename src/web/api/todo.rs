@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -76,6 +77,19 @@ pub(super) async fn todo(State(web): State<Web>) -> Result<Json<Todo>, Problem> 
 
 impl From<WorkGroup> for TodoGroup {
     fn from(group: WorkGroup) -> Self {
+        let filter = format!("actor={}&reason={}", group.actor.name(), group.reason);
+        Self::with_filter(group, &filter)
+    }
+}
+
+impl TodoGroup {
+    /// Creates the group of one cycle's records, whose index has the reason.
+    pub(super) fn of_cycle(group: WorkGroup, date: Date) -> Self {
+        let filter = format!("cycle={date}&reason={}", group.reason);
+        Self::with_filter(group, &filter)
+    }
+
+    fn with_filter(group: WorkGroup, filter: &str) -> Self {
         let list = match group.kind {
             WorkKind::Operations => "operations",
             WorkKind::Vouchers => "vouchers",
@@ -86,7 +100,7 @@ impl From<WorkGroup> for TodoGroup {
             count: group.count,
             sums: sums(&group.amounts, &group.commissions),
             oldest: group.oldest,
-            query: format!("{list}?actor={}&reason={}", group.actor.name(), group.reason),
+            query: format!("{list}?{filter}"),
             reason: group.reason,
         }
     }

@@ -1,6 +1,7 @@
 //! Lists of the pages and the API, the same for both: filters, order, search, and the contents of a row.
 
 mod batches;
+mod cycles;
 mod export;
 mod logs;
 mod matching;
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 
 pub(super) use batches::BatchFilter;
 pub use batches::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
+pub(super) use cycles::{NoFilter, cycles};
 pub(super) use export::{csv, found_csv};
 pub(super) use logs::{LogItem, LogListFilter};
 pub(super) use matching::matching;
@@ -27,7 +29,9 @@ pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub use operations::{OperationDetail, OperationItem};
 pub(super) use operations::{OperationFilter, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
-pub(super) use query::{ExportParams, ListQuery, Moment, Ordering, PageParams, Paging, Parameters, moment};
+pub(super) use query::{
+    ExportParams, ListQuery, Moment, NumberedPages, Ordering, PageParams, Paging, Parameters, moment,
+};
 use query::{Period, at_most};
 pub(super) use transactions::{TransactionFilter, TransactionItem};
 pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};

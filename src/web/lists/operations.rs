@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::standing::{check_reason, reason_schema, with_reason};
 use super::{ListFilter, Moment, Period, at_most, moment, passing, shop_name};
+use super::standing::{check_reason, reason_schema, with_reason, check_currency, is_currency};
 use crate::domain::explanation::Actor;
 use crate::domain::money::Amount;
-use crate::domain::operation::{Beneficiary, Column, Hold, Operation, PaymentKind, Status};
+use crate::domain::operation::{AmountDifference, Beneficiary, Column, Hold, Operation, PaymentKind, Status};
 use crate::domain::standing::{Stage, Standing};
 use crate::jobs;
 use crate::schema::day_number;
-use crate::store::{Index, Query, StoreError, View};
+use crate::store::{Index, Query, StoreError, View, Ordered, PrefixOf};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -38,6 +38,11 @@ pub(in crate::web) struct OperationFilter {
     beneficiary: Option<Beneficiary>,
     /// Stage that the money has reached.
     stage: Option<Stage>,
+    /// Currency (ISO 4217).
+    #[param(pattern = "^[A-Z]{3}$")]
+    currency: Option<String>,
+    /// Difference from the voucher's amount: `deducted` for debts, or `increased` by a larger payment that was accepted.
+    difference: Option<AmountDifference>,
     /// Party that has to act; limits the list to operations that are not paid.
     actor: Option<Actor>,
     /// Reason, as in `GET /todo`; limits the list to operations that are not paid.
@@ -203,33 +208,62 @@ impl OperationFilter {
 }
 
 impl OperationFilter {
-    /// Restricts `listing`, or every operation if there is none, to the cycle, the beneficiary and the stage.
+    /// Restricts `listing`, or every operation if there is none, to the cycle, the beneficiary, the stage and the
+    /// currency.
     fn with_stage(&self, listing: Option<Query<Operation, Timestamp>>) -> Option<Query<Operation, Timestamp>> {
-        if self.cycle.is_none() && self.beneficiary.is_none() && self.stage.is_none() {
+        if self.cycle.is_some() || self.currency.is_some() {
+            return Some(self.of_cycle(listing));
+        }
+        if self.beneficiary.is_none() && self.stage.is_none() {
             return listing;
         }
         let stages = passing(self.stage, Stage::ALL).map(Stage::name);
         let beneficiaries = passing(self.beneficiary, Beneficiary::ALL).map(Beneficiary::name);
-        let both: Vec<(&str, &str)> =
-            beneficiaries.flat_map(|beneficiary| stages.clone().map(move |stage| (beneficiary, stage))).collect();
-        Some(match (self.cycle, listing) {
-            (None, None) => Query::any_of(Operation::BY_STAGE, both),
-            (None, Some(listing)) => listing.and(Operation::BY_STAGE, both),
-            (Some(cycle), listing) => {
-                let day = day_number(cycle);
-                let groups = both.into_iter().map(|(beneficiary, stage)| (day, beneficiary, stage));
-                if let Some(reason) = self.reason.as_deref() {
-                    let groups = groups.map(|(day, beneficiary, stage)| (day, beneficiary, stage, reason));
-                    return Some(match listing {
-                        None => Query::any_of(Operation::BY_CYCLE, groups),
-                        Some(listing) => listing.and(Operation::BY_CYCLE, groups),
-                    });
-                }
-                match listing {
-                    None => Query::any_of(Operation::BY_CYCLE, groups),
-                    Some(listing) => listing.and(Operation::BY_CYCLE, groups),
-                }
+        let both = beneficiaries.flat_map(|beneficiary| stages.clone().map(move |stage| (beneficiary, stage)));
+        Some(restricted(listing, Operation::BY_STAGE, both))
+    }
+
+    /// Restricts `listing` by the index of the cycles, whose groups end with the currency.
+    fn of_cycle(&self, listing: Option<Query<Operation, Timestamp>>) -> Query<Operation, Timestamp> {
+        let stages = passing(self.stage, Stage::ALL);
+        // A reason alone means what is not paid.
+        let can_be_unpaid = |stage: &Stage| Stage::OPEN.contains(stage) || *stage == Stage::Withdrawn;
+        let stages = stages.filter(|stage| self.reason.is_none() || self.stage.is_some() || can_be_unpaid(stage));
+        let beneficiaries = passing(self.beneficiary, Beneficiary::ALL).map(Beneficiary::name);
+        let both = beneficiaries.flat_map(|beneficiary| stages.clone().map(move |stage| (beneficiary, stage.name())));
+        let by_cycle = Operation::BY_CYCLE;
+        let listing = match (self.cycle.map(day_number), self.reason.as_deref()) {
+            (None, _) if self.beneficiary.is_none() && self.stage.is_none() => restricted(listing, by_cycle, [()]),
+            (None, _) => restricted(listing, Operation::BY_STAGE, both).and(by_cycle, [()]),
+            (Some(day), None) => {
+                restricted(listing, by_cycle, both.map(|(beneficiary, stage)| (day, beneficiary, stage)))
             }
+            (Some(day), Some(reason)) => {
+                restricted(listing, by_cycle, both.map(|(beneficiary, stage)| (day, beneficiary, stage, reason)))
+            }
+        };
+        match &self.currency {
+            None => listing,
+            Some(currency) => listing.ending_with(currency),
+        }
+    }
+
+    /// Restricts `listing`, or every operation if there is none, to those whose amount differs from the voucher's.
+    fn with_difference(&self, listing: Option<Query<Operation, Timestamp>>) -> Option<Query<Operation, Timestamp>> {
+        let Some(difference) = self.difference.map(AmountDifference::name) else { return listing };
+        let by_difference = Operation::DIFFERENCES;
+        let Some(day) = self.cycle.map(day_number) else {
+            return Some(restricted(listing, by_difference, [(difference,)]));
+        };
+        let beneficiaries = passing(self.beneficiary, Beneficiary::ALL).map(Beneficiary::name);
+        let groups = beneficiaries.map(|beneficiary| (difference, day, beneficiary));
+        // The index has the cycle, the beneficiary and the currency as well.
+        let rest = [self.stage.is_some(), self.reason.is_some(), self.mirakl_id.is_some(), self.statuses().is_some()];
+        let listing = listing.filter(|_| rest.contains(&true));
+        let listing = restricted(listing, by_difference, groups);
+        Some(match &self.currency {
+            None => listing,
+            Some(currency) => listing.ending_with(currency),
         })
     }
 
@@ -240,6 +274,22 @@ impl OperationFilter {
         }
         let standing = Standing::of_operation(operation);
         standing.is_open() && standing.matches(self.actor, self.reason.as_deref())
+    }
+}
+
+/// Restricts `listing`, or every operation if there is none, to the groups of an index.
+fn restricted<G, P>(
+    listing: Option<Query<Operation, Timestamp>>,
+    index: Index<Operation, G, Timestamp>,
+    groups: impl IntoIterator<Item = P>,
+) -> Query<Operation, Timestamp>
+where
+    G: Ordered,
+    P: Ordered<Kind: PrefixOf<G::Kind>>,
+{
+    match listing {
+        None => Query::any_of(index, groups),
+        Some(listing) => listing.and(index, groups),
     }
 }
 
@@ -267,6 +317,7 @@ pub(in crate::web) async fn failed(
         let listing = period.limit(listing);
         let held = Query::group(Operation::HELD, ()).descending().limit(limit);
         let narrows = [filter.cycle.is_some(), filter.stage.is_some(), filter.actor.is_some(), filter.reason.is_some()];
+        let narrows = [narrows.contains(&true), filter.currency.is_some(), filter.difference.is_some()];
         let narrows = narrows.contains(&true);
         let found = web.context.store.reading(move |reader| {
             if narrows {
@@ -314,7 +365,8 @@ impl ListFilter for OperationFilter {
             (None, None) => None,
         };
         check_reason(self.reason.as_deref())?;
-        let listing = self.with_stage(listing);
+        check_currency(self.currency.as_deref())?;
+        let listing = self.with_difference(self.with_stage(listing));
         // Within a cycle, the index of the cycle has the reason.
         let reason = self.reason.as_deref().filter(|_| self.cycle.is_none());
         let listing = with_reason(listing, Operation::UNPAID, self.actor, reason);
@@ -329,6 +381,8 @@ impl ListFilter for OperationFilter {
             && self.cycle.is_none_or(|cycle| cycle == operation.cycle_date)
             && self.beneficiary.is_none_or(|beneficiary| beneficiary == operation.beneficiary)
             && self.stage.is_none_or(|stage| stage == Standing::of_operation(operation).stage)
+            && self.difference.is_none_or(|difference| operation.difference() == Some(difference))
+            && is_currency(self.currency.as_deref(), operation.amount)
             && self.has_reason(operation)
             && period.contains(operation.updated_at))
     }

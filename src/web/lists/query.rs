@@ -74,6 +74,28 @@ impl From<PageParams> for Paging {
     }
 }
 
+/// Page and order of a list that is short enough for numbered pages alone.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct NumberedPages {
+    /// Number of the page, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
+    page: Option<u32>,
+    /// Number of rows per page, 1 to 200. Default: 50.
+    #[param(minimum = 1, maximum = 200)]
+    per_page: Option<u16>,
+    /// Order: `-date` (latest first, the default) or `date`.
+    #[param(inline)]
+    sort: Option<SortOrder>,
+}
+
+impl From<NumberedPages> for Paging {
+    fn from(NumberedPages { page, per_page, sort }: NumberedPages) -> Self {
+        Self { page, per_page, sort, ..Self::default() }
+    }
+}
+
 /// Order of an export, which is always the whole list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -116,6 +138,10 @@ impl Parameters for Paging {
 
 impl Parameters for PageParams {
     const KEYS: &'static [&'static str] = &["page", "per_page", "sort", "cursor"];
+}
+
+impl Parameters for NumberedPages {
+    const KEYS: &'static [&'static str] = &["page", "per_page", "sort"];
 }
 
 impl Parameters for Ordering {

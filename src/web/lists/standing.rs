@@ -5,6 +5,7 @@ use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 use super::query::wrong;
 use crate::domain::explanation::{Actor, reasons};
+use crate::domain::money::Amount;
 use crate::schema::ReasonGroup;
 use crate::store::{Index, Query, Record};
 use crate::text::message::msg;
@@ -35,6 +36,17 @@ pub(super) fn with_reason<R: Record>(
         Some(listing) => listing.and(index, groups),
         None => Query::any_of(index, groups),
     })
+}
+
+/// Refuses what cannot be the code of a currency; one that is not used is in no row.
+pub(super) fn check_currency(currency: Option<&str>) -> Result<(), Problem> {
+    let is_code = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    if currency.is_none_or(is_code) { Ok(()) } else { Err(wrong(msg!("problem-currency"))) }
+}
+
+/// Returns true if the amount passes the filter by currency.
+pub(super) fn is_currency(currency: Option<&str>, amount: Amount) -> bool {
+    currency.is_none_or(|currency| currency == amount.currency().code())
 }
 
 /// Refuses a reason that does not exist.

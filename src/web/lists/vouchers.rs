@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
-use super::standing::{check_reason, reason_schema, with_reason};
-use super::{ListFilter, Moment, Period, at_most, moment, shop_name};
 use crate::domain::explanation::{Actor, explain_voucher};
 use crate::domain::money::Amount;
-use crate::domain::standing::Standing;
+use crate::domain::standing::{Standing, Stage};
+use super::{ListFilter, Moment, Period, at_most, moment, shop_name, passing};
+use super::standing::{check_reason, reason_schema, with_reason, check_currency, is_currency};
 use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::schema::day_number;
@@ -30,6 +30,11 @@ pub(in crate::web) struct VoucherFilter {
     cycle: Option<Date>,
     /// Store ID in Mirakl.
     mirakl_id: Option<u64>,
+    /// Stage; limits the list to vouchers without operations.
+    stage: Option<Stage>,
+    /// Currency of the vendor's amount (ISO 4217).
+    #[param(pattern = "^[A-Z]{3}$")]
+    currency: Option<String>,
     /// Party that has to act; limits the list to vouchers without operations.
     actor: Option<Actor>,
     /// Reason, as in `GET /todo`; limits the list to vouchers without operations.
@@ -106,13 +111,45 @@ impl VoucherDetail {
 }
 
 impl VoucherFilter {
-    /// Returns true if the voucher passes the filters by actor and reason.
+    /// Returns the vouchers of the cycle, with its state, stage and reason, that have the currency; `None` if neither the
+    /// cycle nor the currency is given.
+    fn of_cycle(&self) -> Option<Query<VoucherRecord, Timestamp>> {
+        let by_cycle = VoucherRecord::BY_CYCLE;
+        let listing = match (self.cycle.map(day_number), self.stage, self.reason.as_deref()) {
+            (None, _, _) if self.currency.is_none() => return None,
+            (None, _, _) => Query::group(by_cycle, ()),
+            (Some(day), None, None) => {
+                let states = passing(self.state, VoucherState::ALL).map(VoucherState::name);
+                Query::any_of(by_cycle, states.map(|state| (day, state)))
+            }
+            (Some(day), stage, reason) => {
+                let states = passing(self.state, VoucherState::ALL).map(VoucherState::name);
+                let stages = passing(stage, Stage::ALL).map(Stage::name);
+                let groups = states.flat_map(|state| stages.clone().map(move |stage| (day, state, stage)));
+                match reason {
+                    None => Query::any_of(by_cycle, groups),
+                    Some(reason) => {
+                        Query::any_of(by_cycle, groups.map(|(day, state, stage)| (day, state, stage, reason)))
+                    }
+                }
+            }
+        };
+        Some(match &self.currency {
+            None => listing,
+            Some(currency) => listing.ending_with(currency),
+        })
+    }
+
+    /// Returns true if the voucher passes the filters by stage, actor and reason.
     fn has_reason(&self, record: &VoucherRecord) -> bool {
-        if self.actor.is_none() && self.reason.is_none() {
+        if self.stage.is_none() && self.actor.is_none() && self.reason.is_none() {
             return true;
         }
         let standing = Standing::of_voucher(record);
-        standing.is_some_and(|standing| standing.matches(self.actor, self.reason.as_deref()))
+        standing.is_some_and(|standing| {
+            let in_stage = self.stage.is_none_or(|stage| stage == standing.stage);
+            in_stage && standing.matches(self.actor, self.reason.as_deref())
+        })
     }
 }
 
@@ -124,24 +161,27 @@ impl ListFilter for VoucherFilter {
 
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;
-        let listing = match (self.state, self.cycle, self.mirakl_id) {
-            (None, None, None) => None,
-            (Some(state), None, None) => Some(Query::group(VoucherRecord::BY_STATE, state)),
-            (None, Some(cycle), None) => Some(Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle),))),
-            (Some(state), Some(cycle), None) => Some(Query::group(VoucherRecord::BY_CYCLE, (day_number(cycle), state))),
-            (None, None, Some(shop)) => Some(Query::group(VoucherRecord::BY_SHOP, (shop,))),
-            (Some(state), None, Some(shop)) => Some(Query::group(VoucherRecord::BY_SHOP, (shop, state))),
-            (None, Some(cycle), Some(shop)) => {
-                let of_shop = Query::group(VoucherRecord::BY_SHOP, (shop,));
-                Some(of_shop.and(VoucherRecord::BY_CYCLE, [(day_number(cycle),)]))
-            }
-            (Some(state), Some(cycle), Some(shop)) => {
-                let of_shop = Query::group(VoucherRecord::BY_SHOP, (shop, state));
-                Some(of_shop.and(VoucherRecord::BY_CYCLE, [(day_number(cycle), state)]))
-            }
-        };
         check_reason(self.reason.as_deref())?;
-        let listing = with_reason(listing, VoucherRecord::BY_REASON, self.actor, self.reason.as_deref());
+        check_currency(self.currency.as_deref())?;
+        let listing = self.of_cycle();
+        // Within a cycle, the index of the cycles has the state, the stage and the reason.
+        let no_cycle = self.cycle.is_none();
+        let listing = match (listing, self.mirakl_id, self.state.filter(|_| no_cycle)) {
+            (Some(listing), Some(shop), Some(state)) => Some(listing.and(VoucherRecord::BY_SHOP, [(shop, state)])),
+            (Some(listing), Some(shop), None) => Some(listing.and(VoucherRecord::BY_SHOP, [(shop,)])),
+            (Some(listing), None, Some(state)) => Some(listing.and(VoucherRecord::BY_STATE, [state])),
+            (None, Some(shop), Some(state)) => Some(Query::group(VoucherRecord::BY_SHOP, (shop, state))),
+            (None, Some(shop), None) => Some(Query::group(VoucherRecord::BY_SHOP, (shop,))),
+            (None, None, Some(state)) => Some(Query::group(VoucherRecord::BY_STATE, state)),
+            (listing, None, None) => listing,
+        };
+        let listing = match (self.stage.filter(|_| no_cycle), listing) {
+            (None, listing) => listing,
+            (Some(stage), Some(listing)) => Some(listing.and(VoucherRecord::BY_STAGE, [stage.name()])),
+            (Some(stage), None) => Some(Query::group(VoucherRecord::BY_STAGE, stage.name())),
+        };
+        let reason = self.reason.as_deref().filter(|_| no_cycle);
+        let listing = with_reason(listing, VoucherRecord::BY_REASON, self.actor, reason);
         let listing = listing.unwrap_or_else(|| Query::group(VoucherRecord::BY_DATE, ()));
         Ok(Period::new(self.from.as_ref(), self.to.as_ref(), zone)?.limit(listing).in_any_order())
     }
@@ -151,6 +191,7 @@ impl ListFilter for VoucherFilter {
         Ok(self.state.is_none_or(|state| state == record.state())
             && self.cycle.is_none_or(|cycle| cycle == record.cycle_date)
             && self.mirakl_id.is_none_or(|shop| shop == record.voucher.shop_id)
+            && is_currency(self.currency.as_deref(), record.voucher.vendor_amount)
             && self.has_reason(record)
             && period.contains(record.made_at()))
     }

@@ -12,6 +12,8 @@ mod address;
 mod assets;
 mod choices;
 mod group_choice;
+mod cycle;
+mod cycles;
 mod language;
 mod logs;
 mod notifications;
@@ -65,6 +67,8 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard", get(overview::overview)),
         ("/dashboard/funds", get(overview::funds)),
         ("/dashboard/todo", get(todo::todo)),
+        ("/dashboard/cycles", get(cycles::list)),
+        ("/dashboard/cycles/{date}", get(cycle::cycle)),
         ("/dashboard/vendors", get(vendors::list)),
         ("/dashboard/vendors.csv", get(lists::found_csv::<VendorFilter>)),
         ("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents)),

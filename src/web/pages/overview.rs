@@ -9,18 +9,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
-use jiff::civil::Date;
 
+use super::cycles::{CycleView, legend};
 use super::notifications::refused_so_far;
 use super::page::{PageFrame, Tone, show};
 use super::todo::WorkRow;
 use crate::config::LogLevel;
-use crate::domain::money::{Amount, Currency};
-use crate::domain::operation::Operation;
+use crate::domain::explanation::Actor;
+use crate::domain::money::Amount;
 use crate::domain::standing::Stage;
 use crate::domain::vendor::Vendor;
-use crate::jobs::{self, BatchRecord, BatchState, WorkGroup, add_to_sums};
-use crate::schema::day_of_number;
+use crate::jobs::{self, BatchRecord, BatchState, CycleAccount, WorkGroup, latest_cycles};
 use crate::store::{Query, StoreError, StoreReader, View};
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -33,77 +32,6 @@ const WORK: usize = 8;
 const VENDORS: usize = 5;
 /// Time limit for HiPay to return a balance.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Maximum width of a cycle's bar.
-const WIDTH: u64 = 1_000;
-
-/// Stages that are shown, in the order of a normal payment; what is held back comes last.
-const STAGES: [Stage; 6] =
-    [Stage::ToTransfer, Stage::Transferring, Stage::InWallets, Stage::Withdrawing, Stage::Withdrawn, Stage::HeldBack];
-
-/// Stages in the order of a cycle's bar: what is done comes first.
-const BAR: [Stage; 6] =
-    [Stage::Withdrawn, Stage::Withdrawing, Stage::InWallets, Stage::Transferring, Stage::ToTransfer, Stage::HeldBack];
-
-/// Number of operations, and their amounts by currency.
-#[derive(Default)]
-struct Sum {
-    count: u64,
-    amounts: Vec<Amount>,
-}
-
-impl Sum {
-    fn add(&mut self, count: u64, amount: Amount) {
-        self.count = self.count.saturating_add(count);
-        add_to_sums(&mut self.amounts, amount);
-    }
-}
-
-/// The progress of a cycle.
-struct CycleMoney {
-    day: Date,
-    stages: BTreeMap<Stage, Sum>,
-    /// Money held back, by reason.
-    reasons: BTreeMap<String, Sum>,
-    all: Sum,
-}
-
-/// A piece of a cycle's bar.
-struct BarPiece {
-    stage: &'static str,
-    x: u64,
-    width: u64,
-}
-
-impl CycleMoney {
-    fn stage(&self, stage: Stage) -> &Sum {
-        static NOTHING: Sum = Sum { count: 0, amounts: Vec::new() };
-        self.stages.get(&stage).unwrap_or(&NOTHING)
-    }
-
-    /// Returns the bar, by the number of operations: sums of several currencies do not add up.
-    fn bar(&self) -> Vec<BarPiece> {
-        let mut pieces = Vec::new();
-        let (mut passed, all) = (0_u64, self.all.count.max(1));
-        for stage in BAR {
-            let x = passed.saturating_mul(WIDTH).div_euclid(all);
-            passed = passed.saturating_add(self.stage(stage).count);
-            let end = passed.saturating_mul(WIDTH).div_euclid(all);
-            if end > x {
-                pieces.push(BarPiece { stage: class_of(stage), x, width: end.saturating_sub(x) });
-            }
-        }
-        pieces
-    }
-}
-
-/// A reason why money is held back, and the address of the list.
-struct HeldReason {
-    word: String,
-    address: String,
-    count: u64,
-    amounts: Vec<Amount>,
-}
-
 /// Last and next run of a batch.
 struct RunTimes {
     command: &'static str,
@@ -116,8 +44,8 @@ struct RunTimes {
 struct Overview {
     page: PageFrame,
     now: Timestamp,
-    cycles: Vec<CycleMoney>,
-    reasons: Vec<HeldReason>,
+    cycles: Vec<CycleView>,
+    reasons: Vec<WorkRow>,
     /// False while an index of the work list or the cycles is built.
     is_built: bool,
     /// Groups that a party has to act on, the first of them.
@@ -140,7 +68,7 @@ struct OpenTrouble {
 }
 
 struct OverviewData {
-    cycles: Vec<CycleMoney>,
+    cycles: Vec<CycleAccount>,
     /// Groups of the work list; `None` while an index is built.
     work: Option<Vec<WorkGroup>>,
     warnings: u64,
@@ -159,6 +87,7 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
     work.retain(WorkGroup::needs_action);
     let to_do = work.iter().fold(0, |number: u64, group| number.saturating_add(group.count));
     let work = work.into_iter().take(WORK).map(|group| WorkRow::new(&page, group)).collect();
+    let cycles: Vec<CycleView> = cycles.into_iter().map(|account| CycleView::new(&web.context, account)).collect();
     let reasons = cycles.first().map(|cycle| reasons(&page, cycle)).unwrap_or_default();
     let runs = next.into_iter().map(|run| RunTimes {
         command: run.kind.name(),
@@ -179,29 +108,11 @@ pub(super) async fn overview(State(web): State<Web>, page: PageFrame) -> Result<
 }
 
 fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<OverviewData, StoreError> {
-    let mut cycles: BTreeMap<i64, CycleMoney> = BTreeMap::new();
-    let (groups, work) = match (reader.groups(Operation::BY_CYCLE), jobs::work_list(reader)) {
+    let (cycles, work) = match (latest_cycles(reader, CYCLES), jobs::work_list(reader)) {
         // The rest of the page is shown while an index is built after an update.
         (Err(StoreError::NotBuilt { .. }), _) | (_, Err(StoreError::NotBuilt { .. })) => (Vec::new(), None),
-        (groups, work) => (groups?, Some(work?)),
+        (cycles, work) => (cycles?, Some(work?)),
     };
-    for (group, count) in groups {
-        let (date, currency) = (day_of_number(group.0), Currency::from_code(&group.5));
-        let (day, stage, reason) = (group.0, Stage::of_name(&group.2), group.3.clone());
-        let (Some(date), Ok(currency), Some(stage)) = (date, currency, stage) else { continue };
-        let nothing =
-            || CycleMoney { day: date, stages: BTreeMap::new(), reasons: BTreeMap::new(), all: Sum::default() };
-        let cycle = cycles.entry(day).or_insert_with(nothing);
-        if !STAGES.contains(&stage) {
-            continue;
-        }
-        let amount = Amount::from_minor(reader.sum(Operation::BY_CYCLE, group)?, currency);
-        cycle.stages.entry(stage).or_default().add(count, amount);
-        cycle.all.add(count, amount);
-        if stage == Stage::HeldBack {
-            cycle.reasons.entry(reason).or_default().add(count, amount);
-        }
-    }
     let groups = reader.groups(Vendor::BY_STATUS)?;
     let warnings = groups.into_iter().filter(|((status, _), _)| status == "warning").map(|(_, count)| count).sum();
     let mut last = BTreeMap::new();
@@ -209,13 +120,7 @@ fn known(reader: &StoreReader<'_>, commands: &[&'static str]) -> Result<Overview
         let query = Query::group(BatchRecord::BY_COMMAND, *command).descending().limit(1);
         last.extend(reader.page(&query)?.items.pop().map(|batch| ((*command).to_owned(), batch)));
     }
-    Ok(OverviewData {
-        cycles: cycles.into_values().rev().take(CYCLES).collect(),
-        work,
-        warnings,
-        vendors: attention(reader)?,
-        last,
-    })
+    Ok(OverviewData { cycles, work, warnings, vendors: attention(reader)?, last })
 }
 
 /// Returns the vendors that were most recently found in need of attention.
@@ -230,46 +135,16 @@ fn attention(reader: &StoreReader<'_>) -> Result<Vec<Vendor>, StoreError> {
     Ok(vendors)
 }
 
-fn reasons(page: &PageFrame, cycle: &CycleMoney) -> Vec<HeldReason> {
-    let reason = |(reason, sum): (&String, &Sum)| HeldReason {
-        word: page.reason(reason),
-        address: format!("/dashboard/transfers?cycle={}&stage={}&reason={reason}", cycle.day, Stage::HeldBack.name()),
-        count: sum.count,
-        amounts: sum.amounts.clone(),
-    };
-    cycle.reasons.iter().map(reason).collect()
-}
-
-/// Returns the class of a stage's colour.
-fn class_of(stage: Stage) -> &'static str {
-    match stage {
-        Stage::ToTransfer => "to-transfer",
-        Stage::Transferring => "transferring",
-        Stage::InWallets => "in-wallets",
-        Stage::Withdrawing => "withdrawing",
-        Stage::Withdrawn => "withdrawn",
-        Stage::HeldBack => "held-back",
-        Stage::Held
-        | Stage::PaidElsewhere
-        | Stage::OutsideCycles
-        | Stage::Netted
-        | Stage::NothingToPay
-        | Stage::Settled => "",
-    }
+/// Returns what is held back in a cycle, by reason; what goes on by itself is left out.
+fn reasons(page: &PageFrame, cycle: &CycleView) -> Vec<WorkRow> {
+    let stops = |group: &&WorkGroup| !group.is_outside && (group.actor != Actor::Nobody || group.can_be_retried);
+    let stopped = cycle.account.unpaid.iter().filter(stops).cloned();
+    stopped.map(|group| WorkRow::of_cycle(page, group, cycle.account.date)).collect()
 }
 
 impl Overview {
-    fn stages(&self) -> [Stage; 6] {
-        STAGES
-    }
-
-    fn class(&self, stage: Stage) -> &'static str {
-        class_of(stage)
-    }
-
-    /// Returns the address of the operations of a cycle in a stage.
-    fn link(&self, cycle: &CycleMoney, stage: Stage) -> String {
-        format!("/dashboard/transfers?cycle={}&stage={}", cycle.day, stage.name())
+    fn legend(&self) -> Vec<(Stage, String)> {
+        legend()
     }
 
     fn state_tone(&self, state: &BatchState) -> &'static str {

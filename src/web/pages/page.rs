@@ -26,8 +26,18 @@ use crate::web::lists::{self, List, ListFilter, Paging, Parameters};
 use crate::web::problem::Problem;
 
 /// Sections of the dashboard, by their address under `/dashboard/`, which is also their name in texts.
-const SECTIONS: [&str; 9] =
-    ["todo", "vendors", "vouchers", "transfers", "transactions", "payments", "notifications", "logs", "settings"];
+const SECTIONS: [&str; 10] = [
+    "todo",
+    "cycles",
+    "vendors",
+    "vouchers",
+    "transfers",
+    "transactions",
+    "payments",
+    "notifications",
+    "logs",
+    "settings",
+];
 
 /// Length above which a text is cut and shown whole on demand, in characters.
 const MAX_CELL_LENGTH: usize = 60;

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::page::{PageFrame, show};
 use crate::domain::explanation::Actor;
@@ -39,6 +40,12 @@ impl WorkRow {
     /// Creates the row of one shop's records.
     pub(super) fn of_shop(page: &PageFrame, group: WorkGroup, mirakl_id: u64) -> Self {
         let query = format!("mirakl_id={mirakl_id}&actor={}&reason={}", group.actor.name(), group.reason);
+        Self::with_query(page, group, &query)
+    }
+
+    /// Creates the row of one cycle's records, whose index has the reason.
+    pub(super) fn of_cycle(page: &PageFrame, group: WorkGroup, date: Date) -> Self {
+        let query = format!("cycle={date}&reason={}", group.reason);
         Self::with_query(page, group, &query)
     }
 

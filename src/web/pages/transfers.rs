@@ -11,7 +11,7 @@ use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, Tone, show};
 use crate::domain::attempt::{Attempt, AttemptState};
 use crate::domain::explanation::explain;
 use crate::domain::inbox::Notification;
-use crate::domain::operation::{Beneficiary, Column, Operation, PaymentKind, Status};
+use crate::domain::operation::{AmountDifference, Beneficiary, Column, Operation, PaymentKind, Status};
 use crate::domain::standing::Stage;
 use crate::domain::vendor::Vendor;
 use crate::store::{Query, View};

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::page::{ExplanationView, ListFrame, ListRows, PageFrame, Tone, show};
 use crate::domain::explanation::explain_voucher;
 use crate::domain::operation::Operation;
+use crate::domain::standing::Stage;
 use crate::domain::voucher::{VoucherChoice, VoucherNote, VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::store::View;
@@ -49,6 +50,11 @@ impl Tone for VoucherState {
 }
 
 impl Vouchers {
+    /// Returns the stages of vouchers without operations.
+    fn stages(&self) -> [Stage; 4] {
+        [Stage::Held, Stage::PaidElsewhere, Stage::OutsideCycles, Stage::Settled]
+    }
+
     fn link(&self, record: &VoucherRecord) -> String {
         address_of(record)
     }
