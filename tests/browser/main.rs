@@ -14,6 +14,7 @@
 mod accessible;
 mod actions;
 mod browser;
+mod cycles;
 mod demo;
 mod driver;
 mod findings;

@@ -47,7 +47,7 @@ impl Api {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn refused(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn refused(&self, path: &str) -> (u16, String) {
         let (status, body) = self.ask(path).await;
         assert_eq!(body.get("status"), Some(&json!(status)));
         (status, body.get("title").and_then(Value::as_str).unwrap().to_owned())

@@ -23,6 +23,7 @@ mod commands;
 mod concurrent_batches;
 mod connections;
 mod cookies;
+mod cycles;
 mod demo;
 mod earlier_stores;
 mod empty_machine;

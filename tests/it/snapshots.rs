@@ -256,6 +256,8 @@ async fn answers_of_the_api_are_as_reviewed() {
         ("operation-held", held.as_str()),
         ("operation-refused", refused.as_str()),
         ("todo", "todo"),
+        ("cycles", "cycles"),
+        ("cycle", "cycles/2026-11-11"),
         ("transactions", "transactions"),
         ("payments", "payments"),
         ("payment-captured", "payments/132255767588"),
@@ -300,6 +302,7 @@ fn pages(world: &World) -> Vec<(&'static str, String)> {
     for name in [
         "funds",
         "todo",
+        "cycles",
         "transfers",
         "vendors",
         "vouchers",
@@ -315,6 +318,7 @@ fn pages(world: &World) -> Vec<(&'static str, String)> {
         pages.push((name, format!("/dashboard/transfers/{}", world.operation(voucher).id)));
     }
     for (name, path) in [
+        ("cycle", "cycles/2026-11-11"),
         ("vendor", "vendors/2001"),
         ("vendor-with-warning", "vendors/2007"),
         ("documents", "vendors/2010/documents"),

@@ -14,7 +14,7 @@ use crate::snapshots::{generate, marketplace};
 use crate::world::World;
 
 /// Returns sums in minor units, by currency and field.
-fn minor_units(rows: &[Value], field: &str) -> BTreeMap<String, i64> {
+pub(crate) fn minor_units(rows: &[Value], field: &str) -> BTreeMap<String, i64> {
     let mut sums = BTreeMap::new();
     for row in rows.iter().filter(|row| row[field].is_string()) {
         let currency = row["currency"].as_str().unwrap();
@@ -25,7 +25,7 @@ fn minor_units(rows: &[Value], field: &str) -> BTreeMap<String, i64> {
 }
 
 /// Returns all rows of a list, page by page.
-async fn rows(api: &Api, query: &str) -> (u64, Vec<Value>) {
+pub(crate) async fn rows(api: &Api, query: &str) -> (u64, Vec<Value>) {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = api.get(&format!("{query}&per_page=2{cursor}")).await;
