@@ -94,6 +94,7 @@ impl Record for Operation {
         &Self::BY_STAGE,
         &Self::DIFFERENCES,
         &Self::SEARCH,
+        &Self::NUMBERS,
         &Self::BY_TRANSACTION,
         &Self::HELD,
         &Self::UNPAID,
@@ -182,6 +183,15 @@ impl Operation {
         texts.map(|text| ((), text)).collect()
     });
 
+    /// For pages: search by the numbers of the operation alone: those of its voucher, and HiPay's transactions. References
+    /// are found by the voucher's number that they contain.
+    pub const NUMBERS: Index<Self, (), String> = Index::new("numbers", 1, |operation: &Self| {
+        let voucher_numbers = operation.voucher_numbers();
+        let numbers = voucher_numbers.iter().map(String::as_str).chain(operation.transaction_ids());
+        numbers.map(|number| ((), number.to_lowercase())).collect()
+    })
+    .for_pages();
+
     /// Operation that one of HiPay's transactions belongs to.
     pub const BY_TRANSACTION: Index<Self, String> =
         Index::by_key("transaction", 1, |operation: &Self| operation.transaction_ids().map(str::to_owned).collect());
@@ -268,6 +278,7 @@ impl Record for VoucherRecord {
         &Self::BY_SHOP,
         &Self::BY_CYCLE,
         &Self::SEARCH,
+        &Self::NUMBERS,
         &Self::BY_IDENTITY,
         &Self::BY_SOURCE,
         &Self::BY_REASON,
@@ -334,6 +345,14 @@ impl VoucherRecord {
         texts.into_iter().map(|text| ((), text)).collect()
     });
 
+    /// For pages: search by the voucher's numbers alone.
+    pub const NUMBERS: Index<Self, (), String> = Index::new("numbers", 1, |record: &Self| {
+        let numbers = record.voucher.identities().into_iter().map(|(_, number)| number);
+        let numbers = numbers.chain([record.voucher.number.clone()]);
+        numbers.map(|number| ((), number.to_lowercase())).collect()
+    })
+    .for_pages();
+
     /// By every number that identifies a shop's voucher, in any source.
     pub const BY_IDENTITY: Index<Self, (u64, &'static str, String)> = Index::by_key("identity", 1, |record: &Self| {
         let shop_id = record.voucher.shop_id;
@@ -392,7 +411,7 @@ impl Record for Vendor {
     const COLLECTION: &'static str = "vendors";
     type Key = u64;
     const INDEXES: &[&dyn AnyIndex<Self>] =
-        &[&Self::BY_HIPAY_ID, &Self::BY_STATUS, &Self::BY_COUNTRY, &Self::SEARCH, &Self::ATTENTION];
+        &[&Self::BY_HIPAY_ID, &Self::BY_STATUS, &Self::BY_COUNTRY, &Self::SEARCH, &Self::PARTS, &Self::ATTENTION];
 
     fn key(&self) -> u64 {
         self.mirakl_id
@@ -420,11 +439,17 @@ impl Vendor {
         .bucketed(DAY)
         .for_pages();
 
-    /// For search: shop, wallet, login.
-    pub const SEARCH: Index<Self, (), String> = Index::new("search", 1, |vendor: &Self| {
-        let ids = [Some(vendor.mirakl_id), vendor.hipay_id].into_iter().flatten().map(|id| id.to_string());
-        ids.chain([vendor.login.to_lowercase()]).map(|text| ((), text)).collect()
-    });
+    /// For pages: search by shop, wallet, login, name and e-mail, as [`search_text`](crate::domain::search_text) folds
+    /// them.
+    pub const SEARCH: Index<Self, (), String> =
+        Index::new("search", 2, |vendor: &Self| vendor.search_texts().into_iter().map(|text| ((), text)).collect())
+            .for_pages();
+
+    /// For pages: search by any part of login, name and e-mail. An entry for each letter, some forty a vendor, makes any
+    /// part the beginning of an entry: a search reads the rows that it finds, however many vendors there are.
+    pub const PARTS: Index<Self, (), String> =
+        Index::new("parts", 1, |vendor: &Self| vendor.search_parts().into_iter().map(|text| ((), text)).collect())
+            .for_pages();
 
     /// Vendors that a run processes although the shop has not changed.
     pub const ATTENTION: Index<Self, ()> =

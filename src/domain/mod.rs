@@ -16,6 +16,7 @@ pub mod payment;
 pub mod payment_kind;
 pub mod pii;
 pub mod refusal;
+pub mod search_text;
 pub mod session;
 pub mod settlement;
 pub mod standing;

@@ -253,6 +253,12 @@ impl Operation {
         attempts.filter_map(|attempt| attempt.transaction_id.as_deref())
     }
 
+    /// Returns the references of all attempts.
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        let attempts = self.transfer.attempts.iter().chain(&self.withdrawal.attempts);
+        attempts.map(|attempt| attempt.reference.as_str())
+    }
+
     /// Applies `event`: the status follows from [`apply`], `message` is the reason. A run that finds the same as the
     /// previous one adds no entry to the history.
     pub fn apply_event(

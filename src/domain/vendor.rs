@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
+use crate::domain::search_text::{folded, parts};
 use crate::platform::secret::Secret;
 use crate::platform::variants::named;
 use crate::text::word_by_name;
@@ -138,6 +139,24 @@ impl Vendor {
         logins.filter(|login| !login.is_empty()).cloned().collect()
     }
 
+    /// Returns the texts that a search finds the vendor by, whole or by their beginning: its ids, its login with and
+    /// without the prefix that all logins share, its name and its e-mail.
+    pub fn search_texts(&self) -> Vec<String> {
+        let ids = [Some(self.mirakl_id), self.hipay_id].into_iter().flatten().map(|id| id.to_string());
+        let own_part = self.login.strip_prefix(LOGIN_PREFIX).unwrap_or_default();
+        let texts = [&self.login, own_part, &self.name, &self.email].map(folded);
+        ids.chain(texts).filter(|text| !text.is_empty()).collect()
+    }
+
+    /// Returns the texts that a search finds the vendor by if it is given a part of its login, name or e-mail. They are
+    /// personal data, stored in the index alone and removed from it with the vendor.
+    pub fn search_parts(&self) -> Vec<String> {
+        let own_part = self.login.strip_prefix(LOGIN_PREFIX).unwrap_or(&self.login);
+        // The shop's id at the end is found as a whole; its digits would only be found by accident.
+        let own_part = own_part.strip_suffix(&format!("_{}", self.mirakl_id)).unwrap_or(own_part);
+        parts(&[own_part, &self.name, &self.email].map(folded)).into_iter().collect()
+    }
+
     /// Returns true if the next run has work for the vendor although its shop has not changed.
     pub fn needs_attention(&self) -> bool {
         let ready = self.identified && self.bank_status == VALIDATED && !self.blocked_for_bank_details;
@@ -233,6 +252,9 @@ impl Vendor {
 
 /// Maximum number of characters of a shop's name in a login: HiPay accepts 255 in all.
 const MAX_LOGIN_NAME: usize = 200;
+
+/// Prefix of the logins of wallets that cashout makes.
+const LOGIN_PREFIX: &str = "mirakl_";
 
 /// Result of HiPay's check of a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -332,7 +354,7 @@ pub struct SentDocument {
 /// Returns the login of a new wallet: `mirakl_`, the shop's name in plain letters and digits, and its id.
 pub fn login(shop_name: &str, shop_id: u64) -> String {
     let name: String = shop_name.chars().filter(char::is_ascii_alphanumeric).take(MAX_LOGIN_NAME).collect();
-    format!("mirakl_{name}_{shop_id}")
+    format!("{LOGIN_PREFIX}{name}_{shop_id}")
 }
 
 /// Converts text for HiPay's bank details: transliterates letters with diacritics and of other alphabets (`é` to `e`),

@@ -73,11 +73,11 @@ pub(in crate::web) async fn found_csv<F: Export + DeserializeOwned>(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let ListQuery(paging, filter, ..) = ListQuery::<F, ExportParams>::of_form(&query.unwrap_or_default())?;
-    let (Some(text), Some(index)) = (paging.q(), F::SEARCH) else { return csv(&web, &paging, &filter).await };
+    let (Some(text), Some(_)) = (paging.q(), F::SEARCH) else { return csv(&web, &paging, &filter).await };
     let zone = web.settings.get().hipay.time_zone.clone();
     // Invalid filters are reported, as on the page.
     let _ = filter.listing(&zone)?;
-    let (found, all) = search(&web, &filter, &zone, (index, text), MAX_FOUND, paging.descending()).await?;
+    let (found, all) = search(&web, &filter, &zone, text, MAX_FOUND, paging.descending()).await?;
     if !all {
         return Err(Problem::new(StatusCode::BAD_REQUEST, msg!("problem-export", most = MAX_FOUND)));
     }

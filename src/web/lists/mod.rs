@@ -3,6 +3,7 @@
 mod batches;
 mod cycles;
 mod export;
+pub(super) mod finding;
 mod logs;
 mod matching;
 mod notifications;
@@ -38,10 +39,12 @@ pub(super) use vendors::{VendorDetail, VendorFilter, VendorItem};
 pub(super) use vouchers::VoucherFilter;
 pub use vouchers::{VoucherDetail, VoucherItem};
 
+use finding::FoundKeys;
+
 use super::Web;
 use super::problem::Problem;
 use crate::domain::vendor::Vendor;
-use crate::store::{Cursor, Index, Ordered, Query, Record, StoreError, View};
+use crate::store::{Cursor, Index, Ordered, Query, Record, StoreError, StoreReader, View};
 use crate::text::message::{Message, logged};
 
 /// Upper bound on records that a search reads where all of them are needed.
@@ -109,12 +112,25 @@ fn shop_name(view: &impl View, mirakl_id: u64) -> Result<Option<String>, StoreEr
 /// Filters of one list.
 pub(super) trait ListFilter: Send + Sync + 'static {
     /// Type of the listed records.
-    type Record: Record;
+    type Record: Record<Key: PartialEq>;
     /// Type of a row.
     type Item: Serialize + ToSchema + Send + 'static;
 
     /// Index that a search uses; `None` if the list cannot be searched.
     const SEARCH: Option<Index<Self::Record, (), String>> = None;
+
+    /// Finds the records that a search text names, the closest first: by default, those that [`ListFilter::SEARCH`] has
+    /// under texts that begin with it. It reads at most `most` entries of each index.
+    fn find(
+        view: &StoreReader<'_>,
+        text: &str,
+        most: usize,
+    ) -> Result<FoundKeys<<Self::Record as Record>::Key>, StoreError> {
+        match Self::SEARCH {
+            Some(index) => finding::beginning_with(view, index, &text.to_lowercase(), most),
+            None => Ok(FoundKeys::nothing()),
+        }
+    }
 
     /// Returns the rows that pass all filters, earliest first.
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem>;
@@ -162,8 +178,8 @@ pub(super) async fn records<F: ListFilter>(web: &Web, paging: Paging, filter: F)
     let descending = paging.descending();
     // Invalid filters are reported in either case.
     let listing = filter.listing(&zone)?;
-    if let (Some(text), Some(index)) = (paging.q(), F::SEARCH) {
-        let (found, total_exact) = search(web, &filter, &zone, (index, text), MAX_FOUND_FOR_PAGE, descending).await?;
+    if let (Some(text), Some(_)) = (paging.q(), F::SEARCH) {
+        let (found, total_exact) = search(web, &filter, &zone, text, MAX_FOUND_FOR_PAGE, descending).await?;
         let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
         let items = found.into_iter().skip(skip).take(rows).collect();
         return Ok(List { items, total, total_exact, page: number, per_page, next: None });
@@ -186,25 +202,22 @@ pub(super) async fn records<F: ListFilter>(web: &Web, paging: Paging, filter: F)
     })
 }
 
-/// Searches for ids and logins that begin with `text`, and returns true if these are all. It looks at `most` entries at
-/// most, few enough to be sorted and filtered here.
+/// Finds what `text` names, and returns true if these are all. It reads at most `most` records, few enough to be sorted
+/// and filtered here.
 async fn search<F: ListFilter>(
     web: &Web,
     filter: &F,
     zone: &TimeZone,
-    (index, text): (Index<F::Record, (), String>, &str),
+    text: &str,
     most: usize,
     descending: bool,
 ) -> Result<(Vec<F::Record>, bool), Problem> {
-    let query = Query::group(index, ()).beginning_with(&text.to_lowercase()).limit(most);
+    let text = text.to_owned();
     let found = web.context.store.reading(move |reader| {
-        let found = reader.keys(&query)?;
-        let (mut keys, all) = (found.keys, found.next.is_none());
-        // A record found by two of its texts counts once.
-        keys.sort_by_cached_key(Ordered::encoded);
-        keys.dedup_by_key(|key| key.encoded());
-        let mut records = Vec::with_capacity(keys.len());
-        for key in &keys {
+        let found = F::find(reader, &text, most)?;
+        let all = found.all && found.keys.len() <= most;
+        let mut records = Vec::with_capacity(found.keys.len().min(most));
+        for key in found.keys.iter().take(most) {
             records.extend(reader.get::<F::Record>(key)?);
         }
         Ok((records, all))

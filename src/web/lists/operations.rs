@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
+use super::finding::{self, FoundKeys};
+use super::standing::{check_currency, check_reason, is_currency, reason_schema, with_reason};
 use super::{ListFilter, Moment, Period, at_most, moment, passing, shop_name};
-use super::standing::{check_reason, reason_schema, with_reason, check_currency, is_currency};
 use crate::domain::explanation::Actor;
 use crate::domain::money::Amount;
 use crate::domain::operation::{AmountDifference, Beneficiary, Column, Hold, Operation, PaymentKind, Status};
 use crate::domain::standing::{Stage, Standing};
 use crate::jobs;
 use crate::schema::day_number;
-use crate::store::{Index, Query, StoreError, View, Ordered, PrefixOf};
+use crate::store::{Index, Ordered, PrefixOf, Query, StoreError, StoreReader, View};
 use crate::text::message::msg;
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -306,7 +307,11 @@ pub(in crate::web) async fn failed(
     let too_many = || Problem::new(StatusCode::BAD_REQUEST, msg!("problem-too-many", most = MAX_RETRIED));
     let zone = web.settings.get().hipay.time_zone.clone();
     let found = if let Some(text) = search {
-        super::search(web, &filter, &zone, (Operation::SEARCH, text), super::MAX_FOUND, true).await?.0
+        let (found, all) = super::search(web, &filter, &zone, text, super::MAX_FOUND, true).await?;
+        if !all {
+            return Err(too_many());
+        }
+        found
     } else {
         let limit = MAX_RETRIED.saturating_add(1);
         // Invalid filters are reported, as on the page.
@@ -353,6 +358,10 @@ impl ListFilter for OperationFilter {
     type Item = OperationItem;
 
     const SEARCH: Option<Index<Self::Record, (), String>> = Some(Operation::SEARCH);
+
+    fn find(view: &StoreReader<'_>, text: &str, most: usize) -> Result<FoundKeys<u64>, StoreError> {
+        finding::operations(view, text, most)
+    }
 
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;

@@ -33,7 +33,8 @@ pub(in crate::web) struct Paging {
     /// Order: `-date` (latest first, the default) or `date`.
     #[param(inline)]
     sort: Option<SortOrder>,
-    /// Search text: only rows with an id or a login that begins with it.
+    /// Search text: only rows with a number that begins with it. Vendors are also found by a part of the name, the login
+    /// or the e-mail; operations and vouchers by a part of the shop's name, and by a transaction or a reference of HiPay.
     #[param(max_length = 200)]
     q: Option<String>,
     /// Position to continue from: `next` of the previous page. Needs the same filters and order.

@@ -8,10 +8,11 @@ use strum::{IntoStaticStr, VariantArray};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
+use super::finding::{self, FoundKeys};
 use super::{ListFilter, Moment, Period, moment, passing};
 use crate::domain::vendor::{Vendor, WalletStatus, country_alpha2};
 use crate::platform::variants::named;
-use crate::store::{Index, Query};
+use crate::store::{Index, Query, StoreError, StoreReader};
 use crate::text::message::msg;
 use crate::web::problem::Problem;
 
@@ -118,6 +119,10 @@ impl ListFilter for VendorFilter {
     type Item = VendorItem;
 
     const SEARCH: Option<Index<Self::Record, (), String>> = Some(Vendor::SEARCH);
+
+    fn find(view: &StoreReader<'_>, text: &str, most: usize) -> Result<FoundKeys<u64>, StoreError> {
+        finding::vendors(view, text, most)
+    }
 
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         let groups = passing(self.status, VendorStatus::ALL).flat_map(|status| {

@@ -7,15 +7,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::export::Export;
+use super::finding::{self, FoundKeys};
+use super::standing::{check_currency, check_reason, is_currency, reason_schema, with_reason};
+use super::standing::{check_reason, reason_schema, with_reason};
+use super::{ListFilter, Moment, Period, at_most, moment};
+use super::{ListFilter, Moment, Period, at_most, moment, passing, shop_name};
 use crate::domain::explanation::{Actor, explain_voucher};
 use crate::domain::money::Amount;
-use crate::domain::standing::{Standing, Stage};
-use super::{ListFilter, Moment, Period, at_most, moment, shop_name, passing};
-use super::standing::{check_reason, reason_schema, with_reason, check_currency, is_currency};
+use crate::domain::standing::{Stage, Standing};
 use crate::domain::voucher::{VoucherRecord, VoucherState};
 use crate::jobs;
 use crate::schema::day_number;
-use crate::store::{Index, Query, StoreError, View};
+use crate::store::{Index, Query, StoreError, StoreReader, View};
 use crate::text::message::Message;
 use crate::web::problem::Problem;
 
@@ -158,6 +161,10 @@ impl ListFilter for VoucherFilter {
     type Item = VoucherDetail;
 
     const SEARCH: Option<Index<Self::Record, (), String>> = Some(VoucherRecord::SEARCH);
+
+    fn find(view: &StoreReader<'_>, text: &str, most: usize) -> Result<FoundKeys<(String, u64, String)>, StoreError> {
+        finding::vouchers(view, text, most)
+    }
 
     fn listing(&self, zone: &TimeZone) -> Result<Query<Self::Record>, Problem> {
         at_most("mirakl_id", self.mirakl_id, i64::MAX.unsigned_abs())?;

@@ -11,9 +11,9 @@
 mod address;
 mod assets;
 mod choices;
-mod group_choice;
 mod cycle;
 mod cycles;
+mod group_choice;
 mod language;
 mod logs;
 mod notifications;

@@ -30,8 +30,8 @@ pub(super) fn of_vendors() -> Vec<Question> {
         new("status and period", &[("status", "warning")]).of_days(60, 30),
         new("country and period", &[("country", "DE")]).of_days(60, 30),
         new("both statuses and period", &[("status", "success"), ("wallet_status", "identified")]).of_days(60, 30),
-        Question::search("search, a login", prefixes(10_000, |id| format!("comptoir-{id}"))),
-        Question::search("search, a beginning", ["1", "100", "comptoir-1", "101"].map(ToOwned::to_owned).to_vec()),
+        Question::search("search, a login", prefixes(10_000, |id| format!("comptoir{id}"))),
+        Question::search("search, a beginning", ["1", "100", "comptoir1", "101"].map(ToOwned::to_owned).to_vec()),
     ]
 }
 
