@@ -11,6 +11,8 @@ use crate::store::{Index, Ordered, Query};
 pub struct LogFilter {
     /// Level of the lines.
     pub level: Option<LogLevel>,
+    /// Lowest level of the lines; with `level`, both apply.
+    pub level_from: Option<LogLevel>,
     /// Action of the lines.
     pub action: Option<String>,
     /// Shop that the lines are about.
@@ -26,19 +28,19 @@ pub struct LogFilter {
 impl LogFilter {
     /// Returns the lines that pass all filters, the earliest first.
     pub fn listing(&self) -> Query<LogLine, (Timestamp, u64)> {
-        let level = self.level.map(|level| u64::from(level.number()));
+        let levels = self.levels();
         let mut list = Query::all().numbered_by(LogLine::BY_LEVEL);
         if let Some(batch) = self.batch {
-            list = of_level(list, LogLine::BY_BATCH, batch, level);
+            list = of_levels(list, LogLine::BY_BATCH, batch, levels.as_deref());
         }
         if let Some(id) = self.mirakl_id {
-            list = of_level(list, LogLine::BY_SHOP, id, level);
+            list = of_levels(list, LogLine::BY_SHOP, id, levels.as_deref());
         }
         if let Some(action) = self.action.clone() {
-            list = of_level(list, LogLine::BY_ACTION, action, level);
+            list = of_levels(list, LogLine::BY_ACTION, action, levels.as_deref());
         }
         if self.batch.is_none() && self.mirakl_id.is_none() && self.action.is_none() {
-            list = level.into_iter().fold(list, |list, level| list.and(LogLine::BY_LEVEL, [level]));
+            list = levels.into_iter().fold(list, |list, levels| list.and(LogLine::BY_LEVEL, levels));
         }
         if let Some(from) = self.from {
             list = list.from((from,));
@@ -48,17 +50,31 @@ impl LogFilter {
         }
         list
     }
+
+    /// Returns the numbers of the levels that pass; `None` if all do.
+    fn levels(&self) -> Option<Vec<u64>> {
+        if self.level.is_none() && self.level_from.is_none() {
+            return None;
+        }
+        let passing = LogLevel::ALL.into_iter().filter(|level| self.has_level(*level));
+        Some(passing.map(|level| u64::from(level.number())).collect())
+    }
+
+    /// Returns true if lines of this level pass.
+    pub fn has_level(&self, level: LogLevel) -> bool {
+        self.level.is_none_or(|wanted| wanted == level) && self.level_from.is_none_or(|lowest| lowest <= level)
+    }
 }
 
-/// Restricts the list to one value of the index, and to one level if given.
-fn of_level<T: Ordered<Kind = T>>(
+/// Restricts the list to one value of the index, and to some levels if given.
+fn of_levels<T: Ordered<Kind = T> + Clone>(
     list: Query<LogLine, (Timestamp, u64)>,
     index: Index<LogLine, (T, u64)>,
     thing: T,
-    level: Option<u64>,
+    levels: Option<&[u64]>,
 ) -> Query<LogLine, (Timestamp, u64)> {
-    match level {
-        Some(level) => list.and(index, [(thing, level)]),
+    match levels {
+        Some(levels) => list.and(index, levels.iter().map(|level| (thing.clone(), *level))),
         None => list.and(index, [(thing,)]),
     }
 }

@@ -101,9 +101,9 @@ async fn the_logs_are_filtered_and_exactly_what_is_filtered_is_exported() {
     assert_eq!(browser.address().await, "/dashboard/logs?level=ERROR&per_page=50");
 
     browser.open("/dashboard/logs").await;
-    browser.fill("From", "2026-11-07").await;
+    browser.fill("From", "2026-11-07T00:00").await;
     browser.sees("6 rows").await;
-    browser.fill("To", "2026-11-07").await;
+    browser.fill("To", "2026-11-07T23:59").await;
     browser.sees("3 rows").await;
     browser.fill("Mirakl ID", "2002").await;
     browser.press(Key::Enter).await;
@@ -112,7 +112,7 @@ async fn the_logs_are_filtered_and_exactly_what_is_filtered_is_exported() {
     browser.press(Key::Enter).await;
     browser.sees("1 row").await;
     let address = browser.address().await;
-    for part in ["from=2026-11-07", "to=2026-11-07", "mirakl_id=2002", "action=cashout%3Atransfer"] {
+    for part in ["from=2026-11-07T00%3A00", "to=2026-11-07T23%3A59", "mirakl_id=2002", "action=cashout%3Atransfer"] {
         assert!(address.contains(part), "the address says what is filtered: {address}");
     }
 
@@ -162,7 +162,7 @@ async fn the_logs_can_be_filtered_without_javascript() {
     let site = site_with_lines().await;
     let browser = signed_in(site.window().without_javascript(), "/dashboard/logs").await;
     browser.choose("Information type", "WARNING").await;
-    browser.fill("From", "2026-11-07").await;
+    browser.fill("From", "2026-11-07T00:00").await;
     browser.click("Filter").await;
     browser.sees("1 row").await;
     browser.sees("The IBAN of shop 2002 is not valid").await;

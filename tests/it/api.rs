@@ -426,7 +426,7 @@ async fn notifications_payments_and_the_log_are_listed_too() {
     assert_eq!(lines.len(), 3, "{csv}");
     assert!(lines[1].ends_with(",INFO,test,1,,'=line"), "{csv}");
     assert_eq!(api.get("update").await["version"], json!(env!("CARGO_PKG_VERSION")));
-    for path in ["notifications?kind=parcel", "batches?state=lost", "logs?q=1", "logs?level=LOUD"] {
+    for path in ["notifications?kind=parcel", "batches?state=lost", "logs?text=1", "logs?level=LOUD"] {
         assert_eq!(api.refused(path).await.0, 400, "{path}");
     }
     appliance.stop().await.unwrap();

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::lists::{
-    self, List, ListQuery, LogItem, LogListFilter, NotificationFilter, NotificationItem, OperationDetail,
+    self, List, ListFilter, ListQuery, LogItem, LogListFilter, NotificationFilter, NotificationItem, OperationDetail,
     OperationFilter, OperationItem, Ordering, PageParams, Paging, PaymentDetail, PaymentFilter, PaymentItem,
     TransactionFilter, TransactionItem, VendorDetail, VendorFilter, VendorItem,
 };
@@ -106,8 +106,11 @@ pub(super) async fn notifications(
 
 /// Lists the lines of the log, latest first.
 #[utoipa::path(get, path = "/logs", params(PageParams, LogListFilter), responses((status = 200, body = List<LogItem>)))]
-pub(super) async fn logs(web: State<Web>, query: ListQuery<LogListFilter, PageParams>) -> ListAnswer<LogItem> {
-    lists::page(&web, query).await.map(Json)
+pub(super) async fn logs(
+    web: State<Web>,
+    ListQuery(paging, filter, ..): ListQuery<LogListFilter, PageParams>,
+) -> ListAnswer<LogItem> {
+    Ok(Json(lists::log_lines(&web, paging, filter, None).await?.map(LogListFilter::item)))
 }
 
 /// Exports all log lines that pass the filters as CSV.
@@ -118,5 +121,5 @@ pub(super) async fn logs_csv(
     State(web): State<Web>,
     ListQuery(paging, filter, ..): ListQuery<LogListFilter, Ordering>,
 ) -> Result<Response, Problem> {
-    lists::csv(&web, &paging, &filter).await
+    lists::log_csv(&web, &paging, &filter, None).await
 }

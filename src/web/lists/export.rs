@@ -38,21 +38,31 @@ pub(in crate::web) trait Export: ListFilter {
 
 /// Exports the whole list: RFC 4180, UTF-8, with a header.
 pub(in crate::web) async fn csv<F: Export>(web: &Web, paging: &Paging, filter: &F) -> Result<Response, Problem> {
+    csv_of(web, paging, filter, |_| true).await
+}
+
+/// Exports the rows of the whole list that `keeps` selects.
+pub(super) async fn csv_of<F: Export>(
+    web: &Web,
+    paging: &Paging,
+    filter: &F,
+    keeps: impl Fn(&F::Record) -> bool + Clone + Send + Sync + 'static,
+) -> Result<Response, Problem> {
     let mut listing = filter.listing(&web.settings.get().hipay.time_zone)?.limit(SLICE);
     if paging.descending() {
         listing = listing.descending();
     }
     let store = web.context.store.clone();
     // The first slice is read before the response begins, so that an error still has a status of its own.
-    let first = slice::<F>(&store, listing.clone()).await?;
+    let first = slice::<F>(&store, listing.clone(), keeps.clone()).await?;
     let header = line(F::COLUMNS.split(' '));
     let rows = stream::try_unfold((first, listing), move |((text, next), listing)| {
-        let store = store.clone();
+        let (store, keeps) = (store.clone(), keeps.clone());
         async move {
             let Some(text) = text else { return Ok::<_, StoreError>(None) };
             let following = match next {
                 None => (None, None),
-                Some(cursor) => slice::<F>(&store, listing.clone().after(cursor)).await?,
+                Some(cursor) => slice::<F>(&store, listing.clone().after(cursor), keeps).await?,
             };
             Ok(Some((text, (following, listing))))
         }
@@ -88,13 +98,18 @@ pub(in crate::web) async fn found_csv<F: Export + DeserializeOwned>(
 /// Lines of text, and the position of the next slice.
 type ExportSlice = (Option<String>, Option<Cursor>);
 
-async fn slice<F: Export>(store: &crate::store::Store, listing: Query<F::Record>) -> Result<ExportSlice, StoreError> {
+async fn slice<F: Export>(
+    store: &crate::store::Store,
+    listing: Query<F::Record>,
+    keeps: impl Fn(&F::Record) -> bool + Send + 'static,
+) -> Result<ExportSlice, StoreError> {
     let rows = move |reader: &crate::store::StoreReader<'_>| {
         let page = reader.page_uncounted(&listing)?;
         for unreadable in &page.unreadable {
             logged!(error, action = "web", msg!("log-export-incomplete", error = unreadable));
         }
-        Ok((Some(lines::<F>(reader, page.items)?), page.next))
+        let kept = page.items.into_iter().filter(keeps).collect();
+        Ok((Some(lines::<F>(reader, kept)?), page.next))
     };
     store.reading(rows).await
 }

@@ -24,14 +24,14 @@ pub(super) use batches::BatchFilter;
 pub use batches::{BatchAmount, BatchDetail, BatchFailure, BatchItem};
 pub(super) use cycles::{NoFilter, cycles};
 pub(super) use export::{csv, found_csv};
-pub(super) use logs::{LogItem, LogListFilter};
+pub(super) use logs::{LogItem, LogListFilter, log_csv, log_lines};
 pub(super) use matching::matching;
 pub(super) use notifications::{NotificationFilter, NotificationItem};
 pub use operations::{OperationDetail, OperationItem};
 pub(super) use operations::{OperationFilter, failed};
 pub(super) use payments::{PaymentDetail, PaymentFilter, PaymentItem};
 pub(super) use query::{
-    ExportParams, ListQuery, Moment, NumberedPages, Ordering, PageParams, Paging, Parameters, moment,
+    ExportParams, ListQuery, Moment, NumberedPages, Ordering, PageParams, Paging, Parameters, check_search_text, moment,
 };
 use query::{Period, at_most};
 pub(super) use transactions::{TransactionFilter, TransactionItem};

@@ -6,9 +6,9 @@ use std::ops::Range;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
@@ -180,10 +180,7 @@ impl Paging {
         if !(1..=500).contains(&self.page()) {
             return Err(wrong(msg!("problem-page")));
         }
-        let too_long = |text: &Option<String>, limit| text.as_ref().is_some_and(|text| text.chars().count() > limit);
-        if too_long(&self.q, 200) {
-            return Err(wrong(msg!("problem-search")));
-        }
+        check_search_text(self.q.as_deref().unwrap_or_default())?;
         if !(1..=200).contains(&self.per_page()) {
             return Err(wrong(msg!("problem-rows")));
         }
@@ -228,10 +225,17 @@ impl<F: DeserializeOwned, P: Parameters> ListQuery<F, P> {
     }
 }
 
-/// A point in time as people write it: a day in the configured zone, or an instant.
+/// A point in time as people write it: a day or a time of day in the configured zone, or an instant. A day means all of
+/// it, and so do a minute (`2026-11-21T03:12`) and a second.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(in crate::web) struct Moment(String);
+
+impl From<&str> for Moment {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
 
 /// Returns the schema of a [`Moment`] for the API's description.
 pub(in crate::web) fn moment() -> Schema {
@@ -245,18 +249,62 @@ impl Moment {
         self.range(key, zone).map(|range| range.start)
     }
 
-    /// Returns the period of the moment: the whole day, or the instant alone.
+    /// Returns the period of the moment: the whole day, hour, minute or second, or the instant alone.
     fn range(&self, key: &str, zone: &TimeZone) -> Result<Range<Timestamp>, Problem> {
         let text = self.0.trim();
         let wrong = || wrong(msg!("problem-moment", name = key));
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(instant..instant);
         }
+        if let Some((_, time)) = text.split_once(['T', 't', ' ']) {
+            if !time.chars().all(|sign| sign.is_ascii_digit() || ":.,".contains(sign)) {
+                return Err(wrong());
+            }
+            let stated: DateTime = text.parse().map_err(|_| wrong())?;
+            return time_range(stated, unit_of(time), zone).ok_or_else(wrong);
+        }
         let day: Date = text.parse().map_err(|_| wrong())?;
         let begins = |day: Date| day.to_zoned(zone.clone()).map(|zoned| zoned.timestamp());
         let next = day.tomorrow().and_then(begins).unwrap_or(Timestamp::MAX);
         Ok(begins(day).map_err(|_| wrong())?..next)
     }
+
+    /// Returns the first minute of the moment, or its last one, in the configured zone: `2026-11-21T03:12`.
+    pub(in crate::web) fn minute(&self, last: bool, zone: &TimeZone) -> Option<String> {
+        let range = self.range("", zone).ok()?;
+        let end = range.end.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(range.end);
+        let at = if last { end } else { range.start };
+        Some(at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M").to_string())
+    }
+}
+
+/// Returns the length of what a time of day names: `03` an hour, `03:12` a minute, `03:12:09` a second, anything finer
+/// an instant.
+fn unit_of(time: &str) -> SignedDuration {
+    match time.chars().filter(char::is_ascii_digit).count() {
+        2 => SignedDuration::from_hours(1),
+        4 => SignedDuration::from_mins(1),
+        6 => SignedDuration::from_secs(1),
+        _ => SignedDuration::ZERO,
+    }
+}
+
+/// Returns the period of a time of day. While clocks are set back, the same minute comes twice: it contains both.
+fn time_range(stated: DateTime, unit: SignedDuration, zone: &TimeZone) -> Option<Range<Timestamp>> {
+    let at = zone.to_ambiguous_timestamp(stated);
+    let (start, last) = (at.compatible().ok()?, at.later().ok()?);
+    Some(start..last.checked_add(unit).unwrap_or(Timestamp::MAX))
+}
+
+/// Maximum length of a search text, in characters.
+const MAX_SEARCH_LENGTH: usize = 200;
+
+/// Refuses a search text that is too long.
+pub(in crate::web) fn check_search_text(text: &str) -> Result<(), Problem> {
+    if text.chars().count() > MAX_SEARCH_LENGTH {
+        return Err(wrong(msg!("problem-search")));
+    }
+    Ok(())
 }
 
 /// Returns a 400 with this message.

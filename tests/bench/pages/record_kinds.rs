@@ -134,8 +134,7 @@ impl Shelf for Vendor {
     }
 
     fn texts(&self) -> Vec<String> {
-        let ids = [Some(self.mirakl_id), self.hipay_id].into_iter().flatten().map(|id| id.to_string());
-        ids.chain([self.login.to_lowercase()]).collect()
+        self.search_texts()
     }
 
     fn listing(filters: &[(&'static str, String)], period: Period) -> Query<Self> {
@@ -186,6 +185,7 @@ impl Shelf for LogLine {
         let number = |name| set(filters, name).map(|text| text.parse::<u64>().unwrap());
         let filter = cashout::logs::LogFilter {
             level: set(filters, "level").map(|name| LogLevel::named(name).unwrap()),
+            level_from: None,
             action: set(filters, "action").map(ToOwned::to_owned),
             mirakl_id: number("mirakl_id"),
             batch: number("batch"),
