@@ -21,6 +21,7 @@ mod peer;
 mod prefix;
 mod problem;
 mod refusals;
+mod search;
 mod session;
 mod tls;
 mod token_guesses;

@@ -37,6 +37,7 @@ mod retrying;
 #[allow(dead_code, reason = "shared with the stories, which use more of it")]
 mod running;
 mod screen;
+mod search;
 mod settings;
 mod settings_file;
 mod setup;

@@ -31,6 +31,17 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// The key / leads to the search, except where it is typed into a field.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const field = document.getElementById("search");
+  if (!field) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});
+
 // What was open stays so when the list that it is in comes anew.
 let opened = [];
 document.addEventListener("htmx:beforeSwap", (event) => {

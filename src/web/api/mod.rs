@@ -8,6 +8,7 @@ mod choices;
 mod cycles;
 mod extract;
 mod listings;
+mod search;
 mod settings;
 mod todo;
 mod troubles;
@@ -61,6 +62,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Web>)> {
         ("/notifications", get(listings::notifications)),
         ("/logs", get(listings::logs)),
         ("/logs.csv", get(listings::logs_csv)),
+        ("/search", get(search::search)),
         ("/batches", get(batches::batches).post(batches::enqueue)),
         ("/batches/events", get(batches::events)),
         ("/batches/{id}", get(batches::batch)),
@@ -112,6 +114,8 @@ pub fn description() -> String {
         listings::notifications, listings::logs, listings::logs_csv, batches::batches, batches::enqueue,
         batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, cycles::cycles, cycles::cycle, todo::todo,
         troubles::troubles,
+        listings::notifications, listings::logs, listings::logs_csv, search::search, batches::batches, batches::enqueue,
+        batches::events, batches::batch, batches::stop, check::check, wallet::set_wallet, todo::todo, troubles::troubles,
         update::update, update::install, update::check, update::request, settings::settings,
         settings::change_settings),
     components(schemas(ProblemBody, Actor, Stage)),

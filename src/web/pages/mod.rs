@@ -20,6 +20,8 @@ mod notifications;
 mod overview;
 mod page;
 mod payments;
+mod retry;
+mod search;
 mod settings;
 mod setup;
 mod sign_in;
@@ -69,6 +71,7 @@ pub(super) fn inside() -> Vec<Route> {
         ("/dashboard/todo", get(todo::todo)),
         ("/dashboard/cycles", get(cycles::list)),
         ("/dashboard/cycles/{date}", get(cycle::cycle)),
+        (search::SEARCH, get(search::search)),
         ("/dashboard/vendors", get(vendors::list)),
         ("/dashboard/vendors.csv", get(lists::found_csv::<VendorFilter>)),
         ("/dashboard/vendors/{mirakl_id}/documents", get(vendors::documents)),

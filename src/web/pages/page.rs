@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
-use super::{Address, assets, language};
+use super::{Address, assets, language, search};
 use crate::config::Role;
 use crate::domain::explanation::{Explanation, title_of};
 use crate::domain::money::Amount;
@@ -203,6 +203,16 @@ impl PageFrame {
         std::iter::once(home).chain(SECTIONS.iter().map(section)).collect()
     }
 
+    /// Returns the address of the search over everything.
+    pub(super) fn search_address(&self) -> &'static str {
+        search::SEARCH
+    }
+
+    /// Returns the text that this page shows hits for; empty on every other page.
+    pub(super) fn search_text(&self) -> &str {
+        if self.address.path() == search::SEARCH { self.address.value("q") } else { "" }
+    }
+
     /// Returns the address of an asset.
     pub(super) fn asset(&self, path: &str) -> String {
         assets::address(path)
@@ -353,7 +363,8 @@ impl<T> ListRows<T> {
             total: list.total,
             at_least: !list.total_exact,
             before: (list.page > 1).then(|| address.page(list.page.saturating_sub(1), None)),
-            after: (more && shown > 0).then(|| address.page(next, list.next.as_deref())),
+            // A part of the list in which nothing was found has a next one, too.
+            after: more.then(|| address.page(next, list.next.as_deref())),
             first: passed.saturating_add(u64::from(shown > 0)),
             last: passed.saturating_add(shown),
             items: list.items,

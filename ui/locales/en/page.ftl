@@ -67,7 +67,7 @@ hipay-id = HiPay ID
 date = Date
 
 vendors-lead = Every seller of the marketplace with its HiPay wallet. A warning says what is wrong and what to do.
-vendors-search = Mirakl ID, HiPay ID or login
+vendors-search = ID, or a part of name, login or e-mail
 vendors-none = No vendors yet
 vendors-none-next = Vendors appear once “Wallet account creation” has run: on schedule, or from the settings.
 vendor-name = Shop
@@ -90,7 +90,7 @@ documents-none = No document was sent.
 documents-back = Back to the vendors
 
 transfers-lead = Every amount that is owed: from the marketplace’s account to the wallet (transfer), and from there to the bank (withdrawal).
-transfers-search = Mirakl ID, HiPay ID or payment order
+transfers-search = ID, number, reference or shop
 transfers-none = No operations yet
 transfers-none-next = “Generate operations” creates operations from Mirakl’s payment vouchers.
 payment-order-id = Payment order Id

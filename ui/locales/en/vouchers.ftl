@@ -3,7 +3,7 @@
 section-vouchers = Vouchers
 
 vouchers-lead = Every voucher that Mirakl has shown, whatever the calendar: its state, and who acts next if it has no operations.
-vouchers-search = Number, invoice, billing cycle or shop
+vouchers-search = Number, invoice, transaction or shop
 vouchers-none = No vouchers yet
 vouchers-none-next = They appear with the next run of { command-cashout-generate }, which reads them from Mirakl.
 vouchers-state = State

@@ -67,7 +67,7 @@ hipay-id = ID HiPay
 date = Date
 
 vendors-lead = Chaque vendeur de la place de marché avec son compte HiPay. Un avertissement dit ce qui ne va pas et ce qu’il faut faire.
-vendors-search = ID Mirakl, ID HiPay ou identifiant
+vendors-search = ID, ou partie du nom, de l’identifiant ou de l’e-mail
 vendors-none = Aucun vendeur pour l’instant
 vendors-none-next = Les vendeurs apparaissent dès que le traitement « Création des comptes HiPay » a été exécuté : selon sa planification, ou depuis les paramètres.
 vendor-name = Boutique
@@ -90,7 +90,7 @@ documents-none = Aucun justificatif n’a été envoyé.
 documents-back = Retour aux vendeurs
 
 transfers-lead = Chaque montant dû : du compte de la place de marché vers le compte HiPay du vendeur (virement), et de là vers la banque (retrait).
-transfers-search = ID Mirakl, ID HiPay ou bon de paiement
+transfers-search = ID, numéro, référence ou boutique
 transfers-none = Aucune opération pour l’instant
 transfers-none-next = « Génération des opérations » crée les opérations à partir des bons de paiement de Mirakl.
 payment-order-id = ID du bon de paiement

@@ -3,7 +3,7 @@
 section-vouchers = Bons de paiement
 
 vouchers-lead = Tous les bons de paiement que Mirakl a affichés, quel que soit le calendrier : leur état, et qui doit agir s’ils n’ont pas d’opération.
-vouchers-search = Numéro, facture, cycle de facturation ou boutique
+vouchers-search = Numéro, facture, transaction ou boutique
 vouchers-none = Aucun bon de paiement pour l’instant
 vouchers-none-next = Ils apparaissent avec la prochaine exécution de « { command-cashout-generate } », qui les lit dans Mirakl.
 vouchers-state = État
