@@ -72,7 +72,7 @@ mod tests {
             let whole = folded(&text);
             let part: String = text.chars().skip(from).take(length).collect();
             let wanted: String = folded(&part).chars().take(MAX_PART_LENGTH).collect();
-            let ends = parts(&[whole.clone()]);
+            let ends = parts(std::slice::from_ref(&whole));
             prop_assert!(whole.starts_with(&wanted) || ends.iter().any(|end| end.starts_with(&wanted)), "{whole}: {wanted}");
         }
     }

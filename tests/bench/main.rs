@@ -16,6 +16,7 @@ mod notifications;
 mod pages;
 mod payments;
 mod records;
+mod search;
 mod soak;
 mod start;
 mod store;
@@ -69,6 +70,7 @@ fn main() {
         Part { name: "pages", measure: pages::measure },
         Part { name: "connections", measure: connections::measure },
         Part { name: "export", measure: export::measure },
+        Part { name: "search", measure: search::measure },
         Part { name: "soak", measure: soak::measure },
     ];
     let names = parts.each_ref().map(|part| part.name);

@@ -305,6 +305,10 @@ async fn look(browser: &Browser) -> Look {
 /// Returns the address of a page of the route table. An unknown parameter belongs to a new page,
 /// which must be given hostile text here.
 fn address(path: &str) -> String {
+    if path == "/dashboard/search" {
+        // A part of the hostile name.
+        return format!("{path}?q=injected");
+    }
     let part = |part: &str| match part {
         "{mirakl_id}" => SHOP.to_string(),
         "{id}" if path.contains("/vouchers/") => utf8_percent_encode(&voucher_id(), NON_ALPHANUMERIC).to_string(),
