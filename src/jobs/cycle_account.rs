@@ -81,13 +81,13 @@ impl CurrencySums {
 pub struct CycleSide {
     operations: BTreeMap<Stage, CurrencySums>,
     vouchers_without: BTreeMap<Stage, CurrencySums>,
-    /// What all vouchers of the cycle state, and their number.
+    /// Amounts that all vouchers of the cycle state, and their number.
     pub vouchers: CurrencySums,
     /// Debts that were deducted from operations of the cycle, and the number of these operations.
     pub deducted: CurrencySums,
-    /// What larger payments exceed the vouchers by, and the number of their operations.
+    /// Amounts by which larger payments exceed the vouchers, and the number of their operations.
     pub increased: CurrencySums,
-    /// What withdrawals could not take because the balance was smaller: a part of what is withdrawn.
+    /// Amounts that withdrawals could not take because the balance was smaller: a part of what is withdrawn.
     pub shortfall: CurrencySums,
 }
 
@@ -149,20 +149,20 @@ pub enum CycleState {
 
 named!(pub CycleState);
 
-/// What has become of a cycle's vouchers.
+/// The account of a cycle's vouchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CycleAccount {
     /// Day of the cycle.
     pub date: Date,
-    /// What vendors are owed.
+    /// Money owed to vendors.
     pub vendors: CycleSide,
-    /// What the operator is owed: the commissions.
+    /// Money owed to the operator: the commissions.
     pub operator: CycleSide,
     /// All operations of both beneficiaries.
     pub operations: CurrencySums,
     /// Operations whose transfer was executed.
     pub transferred: CurrencySums,
-    /// What is not paid, by reason; see [`work_list`](crate::jobs::work_list).
+    /// Unpaid money, by reason; see [`work_list`](crate::jobs::work_list).
     pub unpaid: Vec<WorkGroup>,
     /// True if something is not paid that a run pays once it can.
     goes_on: bool,
@@ -267,7 +267,9 @@ impl CycleAccount {
             let group = unpaid.group(WorkKind::Operations, reason, actor);
             group.count = group.count.saturating_add(count);
             add_to_sums(&mut group.amounts, open);
-            first.iter().for_each(|first| group.note_operation(first));
+            if let Some(first) = &first {
+                group.note_operation(first);
+            }
             self.goes_on = true;
         }
         Ok(())
@@ -301,20 +303,22 @@ impl CycleAccount {
         let day = day_number(self.date);
         for (group, count) in view.groups_of(VoucherRecord::BY_CYCLE, (day,))? {
             let minor = view.sum(VoucherRecord::BY_CYCLE, group.clone())?;
-            let (_, state, stage, reason, currency) = &group;
+            let (_, of_state, stage, reason, currency) = &group;
             let Ok(currency) = Currency::from_code(currency) else { continue };
             let amount = Amount::from_minor(minor, currency);
             self.vendors.vouchers.add(count, amount);
             let Some(stage) = Stage::of_name(stage) else { continue };
             self.vendors.vouchers_without.entry(stage).or_default().add(count, amount);
-            let first = (day, state.as_str(), stage.name(), reason.as_str());
+            let first = (day, of_state.as_str(), stage.name(), reason.as_str());
             let first = view.page_uncounted(&Query::group(VoucherRecord::BY_CYCLE, first).limit(1))?.items.pop();
             let standing = first.as_ref().and_then(Standing::of_voucher);
             let actor = standing.map_or(Actor::Administrator, |standing| standing.actor);
             let group = unpaid.group(WorkKind::Vouchers, reason.clone(), actor);
             group.count = group.count.saturating_add(count);
             add_to_sums(&mut group.amounts, amount);
-            first.iter().for_each(|first| group.note_voucher(first));
+            if let Some(first) = &first {
+                group.note_voucher(first);
+            }
             let too_early =
                 |first: &VoucherRecord| first.held == Some(HeldBecause::BeforeFirstCycle) && !first.released;
             self.goes_on |= !group.is_outside && !first.as_ref().is_some_and(too_early);
@@ -337,7 +341,9 @@ impl CycleAccount {
 
 /// Adds the commissions of vouchers to the amounts that they owe to vendors; each voucher counts once.
 fn with_commissions(mut vouchers: CurrencySums, commissions: &CurrencySums) -> CurrencySums {
-    commissions.all().iter().for_each(|commission| vouchers.add(0, commission.amount));
+    for commission in commissions.all() {
+        vouchers.add(0, commission.amount);
+    }
     vouchers
 }
 

@@ -8,7 +8,6 @@ use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -193,14 +192,16 @@ fn to_the_sign_in(request: &Request) -> Response {
         whole.path_and_query().cloned()
     };
     let next = page.as_ref().map_or("", PathAndQuery::as_str);
-    let mut login = LOGIN.to_owned();
+    let mut query = form_urlencoded::Serializer::new(String::new());
     if !next.is_empty() {
-        login.push_str(&format!("?next={}", utf8_percent_encode(safe_next(next), NON_ALPHANUMERIC)));
+        query.append_pair("next", safe_next(next));
     }
     // The person believes that something was changed.
     if is_change && !request.uri().path().ends_with("/logout") {
-        login.push_str(if next.is_empty() { "?undone=true" } else { "&undone=true" });
+        query.append_pair("undone", "true");
     }
+    let query = query.finish();
+    let login = if query.is_empty() { LOGIN.to_owned() } else { format!("{LOGIN}?{query}") };
     let mut response = if is_part {
         (StatusCode::UNAUTHORIZED, [("hx-redirect", login)]).into_response()
     } else {

@@ -94,7 +94,7 @@ pub(super) struct SearchItem {
     /// Name or number, in words.
     #[schema(example = "Chez Élise")]
     pub(super) title: String,
-    /// What else identifies it, in words.
+    /// Further identification, in words.
     #[schema(example = "Shop 2001 · HiPay ID 502001")]
     pub(super) text: String,
     /// Path of its page.

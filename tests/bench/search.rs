@@ -68,7 +68,8 @@ pub(crate) fn measure(scale: Scale) {
     sqlite.execute_batch("COMMIT").unwrap();
     let rows = TEXTS.map(|text| {
         let wanted = folded(text);
-        let [ours, theirs] = [&|| found_here(&store, &wanted), &|| found_in_sqlite(&sqlite, &wanted)].map(timed);
+        let ours = timed(&|| found_here(&store, &wanted));
+        let theirs = timed(&|| found_in_sqlite(&sqlite, &wanted));
         assert_eq!(ours.0.min(MAX_FOUND), theirs.0.min(MAX_FOUND), "{text}");
         vec![text.to_owned(), ours.0.to_string(), milliseconds(ours.1), milliseconds(theirs.1)]
     });
@@ -109,5 +110,6 @@ fn found_in_sqlite(connection: &Connection, wanted: &str) -> usize {
     let mut select = connection.prepare_cached(sql).unwrap();
     let most = i64::try_from(MAX_FOUND).unwrap();
     let rows = select.query_map(params![format!("%{wanted}%"), most], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-    rows.map(|json| serde_json::from_slice::<Vendor>(&json.unwrap()).unwrap()).count()
+    let vendors: Vec<Vendor> = rows.map(|json| serde_json::from_slice(&json.unwrap()).unwrap()).collect();
+    vendors.len()
 }

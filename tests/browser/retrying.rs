@@ -60,7 +60,7 @@ async fn one_operation_says_why_it_was_not_paid_and_is_sent_once_that_is_mended(
     // The page follows the batch by itself, and shows what has become of the operation.
     browser.sees("Retry: result").await;
     browser.sees("current status").await;
-    browser.sees("Transferring").await;
+    browser.sees("Being transferred").await;
     browser.is_accessible().await;
     browser.screenshot("retry-result").await;
     assert!(site.with_status(Status::TransferNegative).await.is_empty());

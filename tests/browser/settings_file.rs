@@ -129,7 +129,7 @@ async fn a_file_that_cannot_be_written_is_told_with_the_mend_and_stays_as_it_was
         browser.sees(&file.display().to_string()).await;
         browser.sees(if language == "en" { "Permission denied" } else { "droit refusé" }).await;
         browser.sees(mend).await;
-        assert_eq!(browser.value(level).await, "ERROR", "it is as it was");
+        assert_eq!(browser.value(level).await, "ALERT", "the form keeps the choice for another try");
         browser.is_accessible().await;
         browser.screenshot(&format!("settings-not-written-{language}")).await;
         browser.done().await;

@@ -94,7 +94,9 @@ fn stored(operations: &[Value], vouchers: &[Value]) -> (tempfile::TempDir, Store
 /// Adds up by hand.
 fn sums<'a>(amounts: impl IntoIterator<Item = &'a Amount>) -> CurrencySums {
     let mut sums = CurrencySums::default();
-    amounts.into_iter().for_each(|amount| sums.add(1, *amount));
+    for amount in amounts {
+        sums.add(1, *amount);
+    }
     sums
 }
 
@@ -174,7 +176,9 @@ fn check_unpaid(account: &CycleAccount, operations: &[Operation], vouchers: &[Vo
         };
         assert_eq!(group.count, count, "{group:?}");
         let mut expected = Vec::new();
-        amounts.iter().for_each(|amount| add_to_sums(&mut expected, *amount));
+        for amount in &amounts {
+            add_to_sums(&mut expected, *amount);
+        }
         let total = |amounts: &[Amount]| -> BTreeSet<_> {
             amounts.iter().map(|amount| (amount.currency().code(), amount.minor())).collect()
         };

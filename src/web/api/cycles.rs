@@ -30,12 +30,12 @@ pub(super) struct CycleSum {
     count: u64,
 }
 
-/// What one beneficiary is owed, by stage. Each operation, and each voucher without operations, is in one stage.
+/// Money owed to one beneficiary, by stage. Each operation, and each voucher without operations, is in one stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CycleStages {
     /// Sum of the stages: what the vouchers owe, and what larger payments exceed them by.
     vouchers: Vec<CycleSum>,
-    /// What all vouchers of the cycle state, and their number. It equals `vouchers` less `increased`.
+    /// Amounts that all vouchers of the cycle state, and their number. It equals `vouchers` less `increased`.
     in_mirakl: Vec<CycleSum>,
     /// Vouchers without operations that cashout has to pay, or may have to.
     held: Vec<CycleSum>,
@@ -83,11 +83,11 @@ pub(super) struct CycleItem {
     /// that cashout still has to pay; `in_progress` if money is on its way; `paid` if all of it is at the bank or settled;
     /// `nothing_due` if there was nothing for cashout to pay.
     state: CycleState,
-    /// What vendors are owed.
+    /// Money owed to vendors.
     vendors: CycleStages,
-    /// What the operator is owed: the commissions.
+    /// Money owed to the operator: the commissions.
     operator: CycleStages,
-    /// What is not paid, by reason, as in `GET /todo`.
+    /// Unpaid money, by reason, as in `GET /todo`.
     reasons: Vec<TodoGroup>,
 }
 
@@ -111,7 +111,9 @@ impl From<&CycleSide> for CycleStages {
     fn from(side: &CycleSide) -> Self {
         let stage = |stage: Stage| sums(&side.stage(stage));
         let mut netted = side.stage(Stage::Netted);
-        side.deducted.all().iter().for_each(|sum| netted.add(0, sum.amount));
+        for sum in side.deducted.all() {
+            netted.add(0, sum.amount);
+        }
         Self {
             vouchers: sums(&side.sum()),
             in_mirakl: sums(&side.vouchers),

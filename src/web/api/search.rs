@@ -24,7 +24,7 @@ pub(super) struct SearchParams {
     q: String,
 }
 
-/// What was found.
+/// Results of a search.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SearchAnswer {
     /// Hits, the best first, 20 at most.

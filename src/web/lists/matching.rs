@@ -24,7 +24,7 @@ pub(in crate::web) async fn matching(
     let zone = web.settings.get().hipay.time_zone.clone();
     let listing = filter.listing(&zone)?.descending().limit(MAX_CHOSEN.saturating_add(1));
     let found = if let Some(text) = text {
-        let (found, all) = search(web, &filter, &zone, (Operation::SEARCH, text), MAX_FOUND, true).await?;
+        let (found, all) = search(web, &filter, &zone, text, MAX_FOUND, true).await?;
         if !all {
             return Err(too_many());
         }

@@ -44,7 +44,7 @@ use finding::FoundKeys;
 use super::Web;
 use super::problem::Problem;
 use crate::domain::vendor::Vendor;
-use crate::store::{Cursor, Index, Ordered, Query, Record, StoreError, StoreReader, View};
+use crate::store::{Cursor, Index, Query, Record, StoreError, StoreReader, View};
 use crate::text::message::{Message, logged};
 
 /// Upper bound on records that a search reads where all of them are needed.
@@ -72,6 +72,12 @@ pub(super) struct List<T> {
 }
 
 impl<T> List<T> {
+    /// Converts each record.
+    pub(super) fn map<U>(self, say: impl FnMut(T) -> U) -> List<U> {
+        let Self { items, total, total_exact, page, per_page, next } = self;
+        List { items: items.into_iter().map(say).collect(), total, total_exact, page, per_page, next }
+    }
+
     /// Converts each record by a function that can fail.
     pub(super) fn try_map<U, E>(self, say: impl FnMut(T) -> Result<U, E>) -> Result<List<U>, E> {
         let Self { items, total, total_exact, page, per_page, next } = self;

@@ -9,8 +9,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::export::Export;
 use super::finding::{self, FoundKeys};
 use super::standing::{check_currency, check_reason, is_currency, reason_schema, with_reason};
-use super::standing::{check_reason, reason_schema, with_reason};
-use super::{ListFilter, Moment, Period, at_most, moment};
 use super::{ListFilter, Moment, Period, at_most, moment, passing, shop_name};
 use crate::domain::explanation::{Actor, explain_voucher};
 use crate::domain::money::Amount;
@@ -122,17 +120,17 @@ impl VoucherFilter {
             (None, _, _) if self.currency.is_none() => return None,
             (None, _, _) => Query::group(by_cycle, ()),
             (Some(day), None, None) => {
-                let states = passing(self.state, VoucherState::ALL).map(VoucherState::name);
-                Query::any_of(by_cycle, states.map(|state| (day, state)))
+                let of_states = passing(self.state, VoucherState::ALL).map(VoucherState::name);
+                Query::any_of(by_cycle, of_states.map(|of_state| (day, of_state)))
             }
             (Some(day), stage, reason) => {
-                let states = passing(self.state, VoucherState::ALL).map(VoucherState::name);
+                let of_states = passing(self.state, VoucherState::ALL).map(VoucherState::name);
                 let stages = passing(stage, Stage::ALL).map(Stage::name);
-                let groups = states.flat_map(|state| stages.clone().map(move |stage| (day, state, stage)));
+                let groups = of_states.flat_map(|of_state| stages.clone().map(move |stage| (day, of_state, stage)));
                 match reason {
                     None => Query::any_of(by_cycle, groups),
                     Some(reason) => {
-                        Query::any_of(by_cycle, groups.map(|(day, state, stage)| (day, state, stage, reason)))
+                        Query::any_of(by_cycle, groups.map(|(day, of_state, stage)| (day, of_state, stage, reason)))
                     }
                 }
             }

@@ -50,17 +50,17 @@ struct SheetLine {
     figures: [SheetFigure; 3],
 }
 
-/// What became of the vouchers in one currency.
+/// Results of the vouchers in one currency.
 struct Sheet {
     currency: &'static str,
-    /// What the vouchers state.
+    /// Amount that the vouchers state.
     stated: SheetLine,
     lines: Vec<SheetLine>,
     /// Sums of the lines: vendors, commissions, and both.
     sums: [Amount; 3],
-    /// What the vouchers state more than the lines; zero unless records contradict each other.
+    /// Difference of the vouchers from the lines; zero unless records contradict each other.
     difference: Amount,
-    /// What withdrawals could not take for lack of balance.
+    /// Amounts that withdrawals could not take for lack of balance.
     shortfall: Option<SheetFigure>,
 }
 
@@ -246,7 +246,7 @@ pub(super) async fn cycle(State(web): State<Web>, page: PageFrame, Day(date): Da
     let sheets = sheets(&page, &account);
     let state = account.state(now, window.as_ref());
     let unpaid = std::mem::take(&mut account.unpaid);
-    let cycle = Some(CycleView { state, account });
+    let cycle = Some(CycleView { account, state });
     let owed = unpaid.into_iter().filter(|group: &WorkGroup| !group.is_outside);
     let work = owed.map(|group| WorkRow::of_cycle(&page, group, date)).collect();
     show(StatusCode::OK, &CyclePage { page, now, marketplace, date, cycle, window, sheets, work, before, after })

@@ -30,7 +30,7 @@ const STAGES: [Stage; 7] = [
     Stage::Held,
 ];
 
-/// The same stages in the order of a cycle's bar: what is done comes first.
+/// Stages in the order of a cycle's bar: what is done comes first.
 const BAR: [Stage; 7] = [
     Stage::Withdrawn,
     Stage::Withdrawing,

@@ -20,7 +20,6 @@ mod notifications;
 mod overview;
 mod page;
 mod payments;
-mod retry;
 mod search;
 mod settings;
 mod setup;

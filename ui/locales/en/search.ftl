@@ -1,7 +1,7 @@
 # The search over everything.
 
 search-everything = Search everything
-search-placeholder = Shop, number, reference (/)
+search-placeholder = Search (/)
 search-title = Search results
 search-lead = Closest matches for
 search-list = Search in { $section }

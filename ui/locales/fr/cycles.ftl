@@ -1,4 +1,4 @@
-# Les cycles : ce que sont devenus leurs bons de paiement.
+# Les cycles, et ce que sont devenus leurs bons de paiement.
 
 section-cycles = Cycles
 

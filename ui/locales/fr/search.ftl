@@ -1,7 +1,7 @@
 # La recherche dans toutes les données.
 
 search-everything = Rechercher partout
-search-placeholder = Boutique, numéro, référence (/)
+search-placeholder = Rechercher (/)
 search-title = Résultats de la recherche
 search-lead = Meilleurs résultats pour
 search-list = Rechercher dans { $section }
