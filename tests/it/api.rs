@@ -274,6 +274,8 @@ async fn it_describes_itself() {
             "cycle",
             "beneficiary",
             "stage",
+            "currency",
+            "difference",
             "actor",
             "reason",
             "from",

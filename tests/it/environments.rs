@@ -76,7 +76,9 @@ async fn haproxy_before(service: SocketAddr, folder: &Path) -> (Server, [u16; 4]
 /// Returns the values of the attributes in a page that link to this server.
 fn links(page: &str) -> Vec<String> {
     let parts: Vec<&str> = page.split("=\"/").collect();
-    let leads = parts.iter().zip(parts.iter().skip(1)).filter(|(before, _)| !before.ends_with(" value"));
+    // A typed value and the name of a key are no links.
+    let leads = |(before, _): &(&&str, &&str)| !before.ends_with(" value") && !before.ends_with(" aria-keyshortcuts");
+    let leads = parts.iter().zip(parts.iter().skip(1)).filter(leads);
     leads.filter_map(|(_, link)| link.split('"').next()).map(|link| format!("/{link}")).collect()
 }
 

@@ -147,7 +147,7 @@ async fn a_replay_is_an_operator_s_from_a_page_of_ours() {
     let stranger = stranger.send().await.unwrap();
     assert_eq!(
         (stranger.status().as_u16(), stranger.headers()["location"].to_str().unwrap()),
-        (303, "/dashboard/login")
+        (303, "/dashboard/login?undone=true")
     );
     assert_eq!(replays(&operator, 999).await.0, 404);
     assert_eq!(one(&world, waiting.id), waiting, "nothing of that changed anything");
